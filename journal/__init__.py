@@ -1,0 +1,50 @@
+"""An append-only ledger in one SQLite file.
+
+What it promises:
+
+- a fact is durable when `append` returns; a transaction is there whole or not at all;
+- the facts of a run are numbered from 1 without gaps, and each carries the digest of the one before;
+- nothing changes or deletes a fact: triggers refuse it, and `verify` finds what was done without them;
+- one lease per run: whoever lost it cannot append, checked in the transaction that appends.
+
+The map: `records` (shapes, encoding, digest) · `errors` · `schema` (tables, migrations) · `files`
+(opening) · `holders` (is that process alive) · `leases` · `store` (Journal) · `writer` (many threads,
+shared commits) · `verification`.
+
+It knows nothing about what the facts mean.
+"""
+
+from journal.errors import (
+    JournalDamaged,
+    JournalError,
+    JournalMissing,
+    JournalTooNew,
+    JournalUnwritable,
+    LeaseLost,
+    RunHeld,
+    RunMissing,
+)
+from journal.holders import holder_is_alive, this_holder
+from journal.records import Draft, Head, Lease, Record, Verdict
+from journal.store import Journal
+from journal.writer import GroupWriter
+
+__all__ = [
+    "Draft",
+    "GroupWriter",
+    "Head",
+    "Journal",
+    "JournalDamaged",
+    "JournalError",
+    "JournalMissing",
+    "JournalTooNew",
+    "JournalUnwritable",
+    "Lease",
+    "LeaseLost",
+    "Record",
+    "RunHeld",
+    "RunMissing",
+    "Verdict",
+    "holder_is_alive",
+    "this_holder",
+]

@@ -1,0 +1,128 @@
+"""Proves a run's chain: recomputes every digest from the stored bytes, and looks for what is missing.
+
+It reads columns as kind and bytes, past any decoding, so that nothing changed in the file is smoothed
+over. It only reads, within one read transaction, and never learns what a fact means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from journal import files, schema
+from journal.errors import UNREACHABLE, JournalError
+from journal.records import COLUMNS, GENESIS, Cell, Verdict, digest_of
+
+KINDS = {"text": b"t", "integer": b"i", "null": b"n", "real": b"r", "blob": b"b"}
+CELLS = ", ".join(f"typeof({column}), CAST({column} AS BLOB)" for column in (*COLUMNS, "digest"))
+
+
+class _Flaw(Exception):
+    """The first thing found wrong: at which fact, and in words."""
+
+    def __init__(self, seq: int | None, reason: str, *, cut_off: bool = False) -> None:
+        super().__init__(reason)
+        self.seq, self.reason, self.cut_off = seq, reason, cut_off
+
+
+@dataclass
+class _Walk:
+    """How far the chain holds."""
+
+    facts: int = 0
+    head: str = GENESIS
+    digests: set[str] = field(default_factory=set)
+
+
+def verify_run(db: sqlite3.Connection, run: str, anchor: str | None) -> Verdict | None:
+    """The verdict on one run; None when the file has never heard of it."""
+    walk = _Walk()
+    try:
+        db.execute("BEGIN")
+        _check_file(db)
+        if not _is_known(db, run):
+            return None
+        _walk(db, run, walk)
+        _check_head(db, run, walk)
+        if anchor is not None and anchor not in walk.digests:
+            raise _Flaw(None, "the anchor is not in the chain: facts were cut off or rewritten since it was taken")
+    except _Flaw as flaw:
+        return Verdict("cut off" if flaw.cut_off else "broken", flaw.seq, flaw.reason, walk.facts, walk.head)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in UNREACHABLE:
+            raise
+        return Verdict("broken", None, f"sqlite cannot read the file: {error}", walk.facts, walk.head)
+    finally:
+        with suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+    return Verdict("ok", None, "", walk.facts, walk.head)
+
+
+def _check_file(db: sqlite3.Connection) -> None:
+    try:
+        complaint = files.quick_check(db) or schema.difference(db)
+    except JournalError as error:
+        complaint = str(error)
+    if complaint:
+        raise _Flaw(None, complaint)
+
+
+def _is_known(db: sqlite3.Connection, run: str) -> bool:
+    query = "SELECT 1 FROM heads WHERE run = ? UNION ALL SELECT 1 FROM facts WHERE run = ? LIMIT 1"
+    return db.execute(query, (run, run)).fetchone() is not None
+
+
+def _walk(db: sqlite3.Connection, run: str, walk: _Walk) -> None:
+    for cells in _facts(db, run):
+        expected = walk.facts + 1
+        by_name = dict(zip(COLUMNS, cells, strict=False))
+        if by_name["seq"] != (b"i", b"%d" % expected):
+            raise _Flaw(expected, f"fact {expected} is missing")
+        if by_name["prev"] != (b"t", walk.head.encode()):
+            raise _Flaw(expected, f"fact {expected} does not follow the fact before it")
+        digest = digest_of(cells[:-1])
+        if cells[-1] != (b"t", digest.encode()):
+            raise _Flaw(expected, f"fact {expected} is not what was written: its digest differs")
+        for sha256 in blobs_in(json.loads(by_name["data"][1])):
+            _check_blob(db, expected, sha256)
+        walk.facts, walk.head = expected, digest
+        walk.digests.add(digest)
+
+
+def _facts(db: sqlite3.Connection, run: str) -> Iterator[list[Cell]]:
+    for row in db.execute(f"SELECT {CELLS} FROM facts WHERE run = ? ORDER BY seq", (run,)):
+        yield [(KINDS[kind], bytes(raw or b"")) for kind, raw in zip(row[::2], row[1::2], strict=True)]
+
+
+def blobs_in(value: object) -> Iterator[str]:
+    """Every digest a fact's data refers to as `{"blob": "<sha256>"}`, however deep."""
+    if isinstance(value, dict):
+        sha256 = value.get("blob")
+        if isinstance(sha256, str) and len(value) == 1:
+            yield sha256
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from blobs_in(item)
+
+
+def _check_blob(db: sqlite3.Connection, seq: int, sha256: str) -> None:
+    row = db.execute("SELECT CAST(data AS BLOB) FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+    if row is None:
+        raise _Flaw(seq, f"fact {seq} refers to the blob {sha256}, which is missing")
+    if hashlib.sha256(row[0]).hexdigest() != sha256:
+        raise _Flaw(seq, f"fact {seq} refers to the blob {sha256}, which was changed")
+
+
+def _check_head(db: sqlite3.Connection, run: str, walk: _Walk) -> None:
+    row = db.execute("SELECT seq, digest FROM heads WHERE run = ?", (run,)).fetchone()
+    if row is None:
+        raise _Flaw(walk.facts, "the run's head is missing")
+    if isinstance(row[0], int) and row[0] > walk.facts:
+        raise _Flaw(walk.facts, f"the chain is cut off after fact {walk.facts}: there were {row[0]}", cut_off=True)
+    if row != (walk.facts, walk.head):
+        raise _Flaw(walk.facts, "the chain does not end where its head says")
