@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from journal import schema
-from journal.errors import JournalDamaged, JournalMissing, translated
+from journal.errors import JournalDamaged, JournalMissing, JournalTooNew, translated
 
 BUSY_TIMEOUT_SECONDS = 10.0
 
@@ -44,7 +44,7 @@ def open_readable(path: Path) -> sqlite3.Connection:
             raise JournalMissing(f"there is no journal at {path}")
         db = _connect(path, "mode=ro")
         try:
-            _check_readable(db)
+            _check_readable(db, path)
             return db
         except BaseException as error:
             db.close()
@@ -98,8 +98,12 @@ def _make_directory(path: Path) -> None:
 
 
 def _prepared(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    version = schema.stored_version(db)
-    schema.refuse_newer(version)
+    version = _version(db, path)
+    if version > schema.VERSION:
+        raise JournalTooNew(
+            f"the journal {path} has schema version {version}, this program writes version {schema.VERSION}:"
+            " it can be read, not written"
+        )
     db.execute(f"PRAGMA journal_mode = {journal_mode_for(sqlite3.sqlite_version_info)}")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
@@ -110,15 +114,22 @@ def _prepared(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     return db
 
 
-def _check_readable(db: sqlite3.Connection) -> None:
+def _check_readable(db: sqlite3.Connection, path: Path) -> None:
     try:
-        version = schema.stored_version(db)
+        version = _version(db, path)
     except sqlite3.OperationalError as error:
         if needs_healing(error):
             return  # Every read heals and tries again.
         raise
     if version == 0:
-        raise JournalMissing("the journal is empty: nothing was ever recorded in it")
+        raise JournalMissing(f"the journal {path} is empty: nothing was ever recorded in it")
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    version = schema.stored_version(db)
+    if version is None:
+        raise JournalDamaged(f"the file {path} is an SQLite database, but not a journal")
+    return version
 
 
 def quick_check(db: sqlite3.Connection) -> str | None:

@@ -11,8 +11,6 @@ import hashlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-from journal.errors import JournalDamaged, JournalTooNew
-
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
@@ -138,7 +136,7 @@ def migrate(db: sqlite3.Connection) -> None:
 
     db.execute("BEGIN EXCLUSIVE")
     try:
-        if stored_version(db) < VERSION:
+        if (stored_version(db) or 0) < VERSION:
             migrations().apply(Database(db, recursive_triggers=False))
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {VERSION}")
@@ -149,14 +147,14 @@ def migrate(db: sqlite3.Connection) -> None:
         raise
 
 
-def stored_version(db: sqlite3.Connection) -> int:
-    """The schema version of the file: 0 for a new one. Raises JournalDamaged when it is no journal."""
+def stored_version(db: sqlite3.Connection) -> int | None:
+    """The schema version of the file: 0 for a new one, None when it is something else than a journal."""
     application_id = int(db.execute("PRAGMA application_id").fetchone()[0])
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     (objects,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application_id != APPLICATION_ID and (application_id or version or objects):
-        raise JournalDamaged("the file is an SQLite database, but not a journal")
-    return version
+    if application_id == APPLICATION_ID:
+        return version
+    return None if application_id or version or objects else 0
 
 
 def schema_digest(db: sqlite3.Connection) -> str:
@@ -171,16 +169,10 @@ def schema_digest(db: sqlite3.Connection) -> str:
 
 
 def difference(db: sqlite3.Connection) -> str | None:
-    """What is wrong with the schema of a file of a known version, or None."""
+    """What is wrong with the schema of the file, or None. A newer version cannot be judged."""
     version = stored_version(db)
+    if version is None:
+        return "it is an SQLite file, but not a journal"
     if version > VERSION or schema_digest(db) == DIGESTS.get(version):
         return None
     return "its tables, triggers or views are not the ones it was made with"
-
-
-def refuse_newer(version: int) -> None:
-    """Raises JournalTooNew for a version this program must not write."""
-    if version > VERSION:
-        raise JournalTooNew(
-            f"the journal has schema version {version}, this program writes version {VERSION}: read it, or upgrade"
-        )

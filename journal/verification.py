@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from journal import files, schema
-from journal.errors import UNREACHABLE, JournalError
+from journal.errors import UNREACHABLE
 from journal.records import COLUMNS, GENESIS, Cell, Verdict, digest_of
 
 KINDS = {"text": b"t", "integer": b"i", "null": b"n", "real": b"r", "blob": b"b"}
@@ -63,11 +63,7 @@ def verify_run(db: sqlite3.Connection, run: str, anchor: str | None) -> Verdict 
 
 
 def _check_file(db: sqlite3.Connection) -> None:
-    try:
-        complaint = files.quick_check(db) or schema.difference(db)
-    except JournalError as error:
-        complaint = str(error)
-    if complaint:
+    if complaint := files.quick_check(db) or schema.difference(db):
         raise _Flaw(None, complaint)
 
 
@@ -87,8 +83,7 @@ def _walk(db: sqlite3.Connection, run: str, walk: _Walk) -> None:
         digest = digest_of(cells[:-1])
         if cells[-1] != (b"t", digest.encode()):
             raise _Flaw(expected, f"fact {expected} is not what was written: its digest differs")
-        for sha256 in blobs_in(json.loads(by_name["data"][1])):
-            _check_blob(db, expected, sha256)
+        _check_blobs(db, expected, by_name["data"][1])
         walk.facts, walk.head = expected, digest
         walk.digests.add(digest)
 
@@ -108,6 +103,15 @@ def blobs_in(value: object) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from blobs_in(item)
+
+
+def _check_blobs(db: sqlite3.Connection, seq: int, data: bytes) -> None:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        raise _Flaw(seq, f"fact {seq} holds no JSON") from None
+    for sha256 in blobs_in(value):
+        _check_blob(db, seq, sha256)
 
 
 def _check_blob(db: sqlite3.Connection, seq: int, sha256: str) -> None:
