@@ -1,0 +1,89 @@
+"""From a kubeconfig to one client: no global default, no hidden retries, nothing written back."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import UsageWrong
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, Configuration
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One cluster, one context, one namespace."""
+
+    api: ApiClient
+    server: str
+    namespace: str
+    kubeconfig: str  # the file, "" where the default search found it
+    context: str
+
+    @property
+    def configuration(self) -> Configuration:
+        settings: Configuration = self.api.configuration
+        return settings
+
+
+def connect(kubeconfig: str = "", context: str = "", namespace: str = "") -> Connection:
+    """Read a kubeconfig (kubectl's own search when none is named). Raises UsageWrong; sends nothing yet."""
+    import urllib3
+    from kubernetes import config
+    from kubernetes.client import Configuration
+
+    settings = Configuration()
+    try:
+        contexts, active = config.list_kube_config_contexts(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig or None
+        )
+        chosen = next((c for c in contexts if c["name"] == context), None) if context else active
+        if chosen is None:
+            raise UsageWrong(f"the kubeconfig has no context {context}", hint="kubectl config get-contexts")
+        api = config.new_client_from_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig or None, context=chosen["name"], persist_config=False,
+            client_configuration=settings,
+        )
+    except (config.ConfigException, OSError, KeyError, TypeError, ValueError) as error:
+        where = kubeconfig or "the default kubeconfig"
+        raise UsageWrong(
+            f"{where} cannot be used: {str(error).splitlines()[0]}", hint="restore plan --kubeconfig FILE BUNDLE"
+        ) from error
+    settings.retries = urllib3.Retry(0, respect_retry_after_header=False)  # retries are facts, and ours
+    api.rest_client = type(api.rest_client)(settings)
+    return Connection(
+        api=api,
+        server=settings.host,
+        namespace=namespace or chosen["context"].get("namespace") or "default",
+        kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else "",
+        context=chosen["name"],
+    )
+
+
+def authorization(settings: Configuration) -> dict[str, str]:
+    """The headers that a WebSocket upgrade needs; a token that is refreshed is read afresh."""
+    if settings.refresh_api_key_hook is not None:
+        settings.refresh_api_key_hook(settings)
+    key = settings.get_api_key_with_prefix("authorization") or settings.get_api_key_with_prefix("BearerToken")
+    if key:
+        return {"Authorization": key}
+    if settings.username:
+        return {"Authorization": settings.get_basic_auth_token() or ""}
+    return {}
+
+
+def tls(settings: Configuration) -> ssl.SSLContext:
+    """Verified, unless the kubeconfig itself says insecure-skip-tls-verify."""
+    context = ssl.create_default_context(cafile=settings.ssl_ca_cert or None)
+    if settings.ca_cert_data:
+        data = settings.ca_cert_data
+        context.load_verify_locations(cadata=data if isinstance(data, str) else data.decode())
+    if not settings.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if settings.cert_file:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context

@@ -1,0 +1,174 @@
+"""Exec in a pod over a WebSocket: v5.channel.k8s.io, then v4, on aiohttp.
+
+Success is a status frame that says so. No status frame is an unknown outcome, never success. Servers
+before Kubernetes 1.30 speak v4, which cannot end stdin: scripts here read by length and need no end.
+One event loop in a thread of its own serves all lanes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+from orchestrator.cluster.connection import Connection, authorization, tls
+from orchestrator.cluster.rest import refused
+from orchestrator.errors import ClusterUnreachable, OutcomeUnknown
+
+if TYPE_CHECKING:
+    import aiohttp
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+FRAME_BYTES = 64 * 1024  # measured: larger frames are slower
+CONNECT_SECONDS = 15.0
+PING_SECONDS = 15.0  # an idle line is asked whether it is there, and given up after PINGS_MAX of these
+PINGS_MAX = 4
+STALL_SECONDS = 300.0  # a reader in the pod may stall; a server that is blocked by it answers no ping
+OUTPUT_BYTES_MAX = 4 * 1024 * 1024
+STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ran to its end in the pod."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def complaint(self) -> str:
+        """The last line of stderr, or of stdout."""
+        lines = (self.err or self.out).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:300] if lines else f"exit code {self.code}"
+
+
+class Execs:
+    """Runs commands in pods of one namespace."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._loop = asyncio.new_event_loop()
+        self._session: aiohttp.ClientSession | None = None
+        threading.Thread(target=self._loop.run_forever, name="exec", daemon=True).start()
+
+    def run(self, pod: str, container: str, command: list[str], stdin: bytes = b"") -> Ran:
+        """Run to the end. Raises ClusterUnreachable before it began, OutcomeUnknown after."""
+        return self._wait(self._run(pod, container, command, stdin))
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._wait(self._session.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _run(self, pod: str, container: str, command: list[str], stdin: bytes) -> Ran:
+        import aiohttp
+
+        socket = await self._connect(self._url(pod, container, command, bool(stdin)))
+        try:
+            sending = asyncio.create_task(send(socket, stdin))
+            try:
+                return await receive(socket, sending)
+            finally:
+                sending.cancel()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise OutcomeUnknown(f"the exec in pod {pod} was cut off: {error or type(error).__name__}") from error
+        finally:
+            await socket.close()
+
+    def _url(self, pod: str, container: str, command: list[str], has_stdin: bool) -> str:
+        query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        query += [("stdin", "true")] if has_stdin else []
+        query += [("command", word) for word in command]
+        base = self.connection.server.rstrip("/")
+        return f"{base}/api/v1/namespaces/{self.connection.namespace}/pods/{pod}/exec?{urlencode(query)}"
+
+    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse:
+        import aiohttp
+        from yarl import URL
+
+        settings = self.connection.configuration
+        if self._session is None:
+            context = tls(settings) if url.startswith("https") else False
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await self._session.ws_connect(
+                    URL(url, encoded=True), protocols=PROTOCOLS, headers=authorization(settings),
+                    autoping=False, max_msg_size=0, compress=0, proxy=settings.proxy,
+                    server_hostname=settings.tls_server_name,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == 404:  # the pod went away between two looks
+                raise ClusterUnreachable("the pod is not there any more") from error
+            raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+
+
+async def send(socket: aiohttp.ClientWebSocketResponse, stdin: bytes) -> None:
+    """All of stdin in frames; v5 can say that this is the end, v4 cannot."""
+    for start in range(0, len(stdin), FRAME_BYTES):
+        await socket.send_bytes(bytes([STDIN]) + stdin[start : start + FRAME_BYTES])
+    if stdin and socket.protocol == PROTOCOLS[0]:
+        await socket.send_bytes(bytes([255, STDIN]))
+
+
+async def receive(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None]) -> Ran:
+    """Everything until the status frame. No status frame: the outcome is unknown."""
+    output = {STDOUT: bytearray(), STDERR: bytearray()}
+    while True:
+        data = await next_frame(socket, sending)
+        if data[:1] == bytes([STATUS]):
+            return Ran(exit_code(data[1:]), bytes(output[STDOUT]), bytes(output[STDERR]))
+        sink = output.get(data[0]) if data else None
+        if sink is not None and len(sink) + len(data) <= OUTPUT_BYTES_MAX:
+            sink += data[1:]
+
+
+async def next_frame(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None]) -> bytes:
+    """The next data frame. An idle line is pinged; one that answers nothing is an unknown outcome."""
+    import aiohttp
+
+    silent_seconds = 0.0
+    while silent_seconds < (PING_SECONDS * PINGS_MAX if sending.done() else STALL_SECONDS):
+        try:
+            message = await asyncio.wait_for(socket.receive(), PING_SECONDS)
+        except TimeoutError:
+            silent_seconds += PING_SECONDS
+            if sending.done():
+                await socket.ping()
+            continue
+        match message.type:
+            case aiohttp.WSMsgType.BINARY:
+                return bytes(message.data)
+            case aiohttp.WSMsgType.TEXT:
+                return str(message.data).encode()
+            case aiohttp.WSMsgType.PING:
+                await socket.pong(message.data)
+            case aiohttp.WSMsgType.PONG:
+                silent_seconds = 0.0
+            case _:
+                raise OutcomeUnknown("the exec ended without a status: its outcome is unknown")
+    raise OutcomeUnknown("the line of the exec is dead: its outcome is unknown")
+
+
+def exit_code(status: bytes) -> int:
+    """0, the command's own code, or an error when it never ran (no such command, a container that died)."""
+    said = json.loads(status)
+    if said.get("status") == "Success":
+        return 0
+    causes = (said.get("details") or {}).get("causes") or []
+    for cause in causes:
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise OutcomeUnknown(f"the exec failed: {said.get('message', 'no reason given')}")

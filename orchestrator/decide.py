@@ -1,0 +1,75 @@
+"""The whole policy of the product: what may run now, given what has happened.
+
+No clock, no logger, no cluster: `now` is an argument. Every move that may run now is returned; the
+engine performs them side by side, one lane a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
+from orchestrator.plan import Plan
+from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState
+
+TRIES_MAX = 5  # attempts of one step since the run was last opened or resumed
+FAILURES_MAX = 8  # with back-off about two minutes of a line that is down
+
+
+def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
+    """Every move that may run now. Empty: wait for a retry's time, or the run is closed."""
+    if state.closed or state.phase == "unopened":
+        return ()
+    forward = state.phase == "forward"
+    waits = plan.needs if forward else plan.undo_needs
+    ended = ENDED_FORWARD if forward else ENDED_BACKWARD
+    free = [s for s in state.steps if all(state.steps[w].status in ended for w in waits[s])]
+    moves = tuple(m for s in free for m in move_of(s, state.steps[s], plan, now))
+    if moves or any(is_waiting(state.steps[s], now) for s in free):
+        return moves
+    return (close(state, ended),)
+
+
+def move_of(name: str, step: StepState, plan: Plan, now: datetime) -> Iterator[Move]:
+    """The one move that this step may make now, if any."""
+    if is_waiting(step, now):
+        return
+    match step.status:
+        case "pending" | "started" | "held" | "undoing":  # before it, after it, after a crash: look
+            yield overdue(name, step, plan, now) or Probe(name, is_poll=step.busy_since is not None)
+        case "ready" | "undoable" if step.tries >= TRIES_MAX:
+            yield GiveUp(name, f"tried {step.tries} times and it is still not done")
+        case "ready":
+            yield Do(name)
+        case "undoable":
+            yield Undo(name)
+        case "torn" | "drifted" if not step.is_asked:
+            yield Ask(name, step.reason)
+
+
+def overdue(name: str, step: StepState, plan: Plan, now: datetime) -> Move | None:
+    """What ends the patience with a step: too many failures, or too long busy with the same thing."""
+    if step.failures >= FAILURES_MAX:
+        return GiveUp(name, f"{step.reason} (failed {step.failures} times)")
+    budget = timedelta(seconds=plan.step(name).budget_seconds)
+    if step.busy_since and now - step.busy_since > budget:
+        return GiveUp(name, f"{step.reason}, for {int(budget.total_seconds())} s")
+    return None
+
+
+def is_waiting(step: StepState, now: datetime) -> bool:
+    """A retry is scheduled and its time has not come."""
+    return step.not_before is not None and now < step.not_before and step.status not in ("failed", "stuck")
+
+
+def close(state: RunState, ended: frozenset[str]) -> Close:
+    """How a run ends in which nothing can move."""
+    if all(step.status in ended for step in state.steps.values()):
+        return Close("finished" if state.phase == "forward" else "rolled back")
+    asked = {n: s for n, s in state.steps.items() if s.status in ("torn", "drifted")}
+    failed = {n: s for n, s in state.steps.items() if s.status in ("failed", "stuck")}
+    missed = {n: s for n, s in asked.items() if s.is_verification}
+    stopped = missed or failed or asked
+    needs = "verification" if missed else "resume" if failed else "decision"
+    return Close("paused", "; ".join(f"step {n}: {s.reason}" for n, s in stopped.items()), needs)

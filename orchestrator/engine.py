@@ -1,0 +1,245 @@
+"""The loop where everything meets: decide, perform, append. Dull on purpose.
+
+A step is finished only because a probe found it so, after doing it or after a crash, by the same lines.
+There is no recovery mode: a resumed run comes in here with the state of its journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from orchestrator import events as ev
+from orchestrator.clock import Clock, label
+from orchestrator.decide import decide
+from orchestrator.effects import Effect
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, RestoreError
+from orchestrator.events import Fact, Json
+from orchestrator.lanes import Lanes
+from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
+from orchestrator.plan import Plan
+from orchestrator.port import Cluster, Seen
+from orchestrator.recorder import Recorder
+from orchestrator.state import RunState
+from orchestrator.steps.base import Context, Standing, Step
+
+POLL_SECONDS = 0.1  # the first look again at something busy; grows with the time it has been busy
+POLL_SECONDS_MAX = 5.0
+BACKOFF_SECONDS = 0.5  # doubled with each failure, spread by up to a half
+BACKOFF_SECONDS_MAX = 30.0
+
+
+class Engine:
+    """Carries one run as far as it goes."""
+
+    def __init__(
+        self, run: str, plan: Plan, recorder: Recorder, cluster: Cluster, clock: Clock, lanes: Lanes
+    ) -> None:
+        self.run = run
+        self.plan = plan
+        self.recorder = recorder
+        self.cluster = cluster
+        self.clock = clock
+        self.lanes = lanes
+        self.stop = threading.Event()  # set: begin nothing more, end what is under way
+
+    def carry_on(self) -> RunState:
+        """Until nothing can move. Returns the state of a closed run, or of one that was told to stop."""
+        try:
+            while True:
+                under_way = self.lanes.under_way()  # before the state: what ends meanwhile counts as under way
+                state, now = self.recorder.state, self.clock.now()
+                moves = () if self.stop.is_set() else decide(state, self.plan, now)
+                free = [m for m in moves if isinstance(m, Close) or m.step not in under_way]
+                self.start(free, alone=not under_way)
+                if not self.lanes.under_way() and not moves and (state.closed or self.stop.is_set()):
+                    return self.recorder.state
+                self.rest(state, now)
+        finally:
+            self.settle()
+
+    def start(self, moves: list[Move], *, alone: bool) -> None:
+        for move in moves:
+            if not isinstance(move, Close):
+                self.lanes.start(move.step, self.carry_out(move))
+            elif alone:
+                self.recorder.record(closing(move))
+
+    def rest(self, state: RunState, now: datetime) -> None:
+        """Until a lane ends, or the time of the next retry."""
+        times = [s.not_before for s in state.steps.values() if s.not_before and s.not_before > now]
+        seconds = (min(times) - now).total_seconds() if times else None
+        if self.lanes.under_way():
+            self.lanes.wait(seconds)
+        elif seconds is not None:
+            self.clock.wait(seconds, self.stop)
+
+    def settle(self) -> None:
+        """Let the lanes that are under way end what they have begun."""
+        self.stop.set()
+        while self.lanes.under_way():
+            try:
+                self.lanes.wait(None)
+            except RestoreError:
+                continue  # the first error is already on its way up
+
+    # ---- one move ------------------------------------------------------------------------------
+
+    def carry_out(self, move: Move) -> Iterator[None]:
+        """One move, to its end. What the cluster failed in becomes a fact; anything else is raised."""
+        match move:
+            case Probe():
+                yield from self.guarded(move.step, self.look(move))
+            case Do():
+                yield from self.guarded(move.step, self.do(move.step))
+            case Undo():
+                yield from self.guarded(move.step, self.undo(move.step))
+            case Ask():
+                asked = ev.DecisionAsked(step=move.step, question=move.question, choices=move.choices)
+                self.recorder.record(asked)
+            case GiveUp():
+                self.recorder.record(ev.StepFailed(step=move.step, reason=move.reason))
+            case Close():
+                self.recorder.record(closing(move))
+            case _:
+                assert_never(move)
+
+    def guarded(self, name: str, work: Iterator[None]) -> Iterator[None]:
+        try:
+            yield from work
+        except ClusterUnreachable as error:
+            self.recorder.record(self.retry(name, error))
+        except ClusterRefused as error:
+            self.recorder.record(ev.StepFailed(step=name, attempt=self.attempt(name), reason=error.message))
+
+    def look(self, move: Probe) -> Iterator[None]:
+        step, name = self.plan.step(move.step), move.step
+        if move.is_poll:
+            self.clock.wait(self.poll_seconds(name), self.stop)
+        if self.stop.is_set():
+            return
+        ctx = self.context(name)
+        seen = step.probe(self.cluster, ctx)
+        yield
+        backward = self.recorder.state.phase == "backward"
+        standing = step.restored(seen, ctx) if backward else step.standing(seen, ctx)
+        facts = found_back(step, seen, standing, ctx) if backward else found(step, seen, standing, ctx)
+        busy_with = self.recorder.state.steps[name].reason if move.is_poll else None
+        if standing.name != "busy" or standing.reason != busy_with:
+            self.recorder.record(*facts)
+
+    def do(self, name: str) -> Iterator[None]:
+        step, state = self.plan.step(name), self.recorder.state.steps[name]
+        seen = step.picture(state.seen)
+        assert seen is not None
+        before = state.before or dumped(seen)
+        ctx = replace(self.context(name), before=before, attempt=state.attempt + 1)
+        inverse = tuple(effect.model_dump(mode="json") for effect in step.undo(seen, ctx))
+        epoch = self.recorder.state.epoch
+        self.recorder.record(
+            ev.StepStarted(step=name, attempt=ctx.attempt, before=before, inverse=inverse, epoch=epoch)
+        )
+        yield
+        yield from self.perform(step.do(seen, ctx), name, ctx.attempt)
+
+    def undo(self, name: str) -> Iterator[None]:
+        step, state = self.plan.step(name), self.recorder.state.steps[name]
+        seen = step.picture(state.seen)
+        assert seen is not None
+        attempt = state.undo_attempt + 1
+        epoch = self.recorder.state.epoch
+        self.recorder.record(ev.StepUndoStarted(step=name, attempt=attempt, epoch=epoch))
+        yield
+        yield from self.perform(step.undo(seen, self.context(name)), name, attempt)
+
+    def perform(self, effects: Iterator[Effect], name: str, attempt: int) -> Iterator[None]:
+        for effect in effects:
+            for fact in self.cluster.perform(effect, step=name, attempt=attempt):
+                yield
+                self.recorder.record(fact)
+                yield
+            if self.stop.is_set():
+                return  # begun and not ended: in doubt, and the next look will tell
+
+    # ---- what a move needs ---------------------------------------------------------------------
+
+    def context(self, name: str) -> Context:
+        state = self.recorder.state
+        step = state.steps[name]
+        return Context(
+            run=self.run, now=label(self.clock.now()), attempt=step.attempt, before=step.before,
+            after=step.after, pictures=state.before_of(),
+        )
+
+    def attempt(self, name: str) -> int:
+        step = self.recorder.state.steps[name]
+        return step.undo_attempt if self.recorder.state.phase == "backward" else step.attempt
+
+    def poll_seconds(self, name: str) -> float:
+        since = self.recorder.state.steps[name].busy_since
+        waited = (self.clock.now() - since).total_seconds() if since else 0.0
+        return min(POLL_SECONDS_MAX, POLL_SECONDS + waited / 10)
+
+    def retry(self, name: str, error: ClusterUnreachable) -> Fact:
+        failures = self.recorder.state.steps[name].failures + 1
+        pause = timedelta(seconds=backoff_seconds(self.run, name, failures))
+        unknown = "; its outcome is unknown" if isinstance(error, OutcomeUnknown) else ""
+        return ev.RetryScheduled(
+            step=name, attempt=self.attempt(name), reason=error.message + unknown, failures=failures,
+            not_before=self.clock.now() + pause,
+        )
+
+
+def backoff_seconds(run: str, step: str, failures: int) -> float:
+    """Doubled with each failure, spread by a half; the same for the same run, step and failure."""
+    spread = hashlib.sha256(f"{run} {step} {failures}".encode()).digest()[0] / 510
+    pause = BACKOFF_SECONDS * float(2 ** (failures - 1))
+    return min(BACKOFF_SECONDS_MAX, pause) * (1 + spread)
+
+
+def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:
+    """What a look on the way forward leaves in the journal."""
+    fact: Fact
+    at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
+    match standing.name:
+        case "clear":
+            fact = ev.StepFoundClear(**at, seen=picture)
+        case "busy":
+            fact = ev.StepFoundBusy(**at, reason=standing.reason)
+        case "done":
+            fact = ev.StepFoundDone(**at, seen=picture)
+        case _:
+            fact = ev.StepFoundTorn(**at, reason=standing.reason, seen=picture)
+    return [*step.confirm(seen, standing, ctx), fact]
+
+
+def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:
+    """What a look on the way back leaves in the journal."""
+    at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
+    match standing.name:
+        case "clear":
+            return [ev.StepFoundUndoable(**at, seen=picture)]
+        case "busy":
+            return [ev.StepFoundBusy(**at, reason=standing.reason)]
+        case "done":
+            return [ev.StepFoundRestored(**at, seen=picture)]
+        case _:
+            return [ev.DriftFound(**at, reason=standing.reason, before=ctx.before or {}, now=picture)]
+
+
+def closing(move: Close) -> Fact:
+    match move.outcome:
+        case "finished":
+            return ev.RunFinished()
+        case "rolled back":
+            return ev.RollbackFinished()
+        case _:
+            return ev.RunPaused(reason=move.reason, needs=move.needs)
+
+
+def dumped(seen: Seen) -> Json:
+    return seen.model_dump(mode="json")

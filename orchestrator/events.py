@@ -1,0 +1,442 @@
+"""Every fact that a journal can hold: past tense, what happened, never what to do.
+
+Two families: the life of a run and of its steps, which alone decides where a step stands; and the
+domain facts, which are evidence. A fact is one sentence that a person can read at 3 a.m.; if it cannot
+be said as a sentence, it is the wrong fact. Names are explicit strings and are never used for
+another meaning. Writing is strict, reading is tolerant: a fact from a newer program comes back as an
+UnknownFact and can be shown, but such a run is not resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+Json = dict[str, Any]
+
+
+class Fact(BaseModel):
+    """One thing that happened to the run as a whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def sentence(self) -> str:
+        """This fact for a person to read, without the step's id and without a full stop."""
+        raise NotImplementedError
+
+
+class StepFact(Fact):
+    """One thing that happened to one step."""
+
+    step: str
+    attempt: int = 0
+
+
+class EffectFact(StepFact):
+    """An effect that was performed: legal only after the step's start is durable."""
+
+
+class Confirmation(StepFact):
+    """Something that a probe saw with its own eyes."""
+
+
+# ---- the life of a run -------------------------------------------------------------------------
+
+
+class RunOpened(Fact):
+    name = "RunOpened"
+    plan: Json
+    plan_digest: str
+    context: Json
+    bundle: Json
+    program: str
+    by: str
+
+    def sentence(self) -> str:
+        return (
+            f"run opened by {self.by}: {len(self.plan['steps'])} steps on namespace "
+            f"{self.context.get('namespace', '?')} at {self.context.get('server', '?')}"
+        )
+
+
+class InstallationObserved(Fact):
+    name = "InstallationObserved"
+    installation: Json
+
+    def sentence(self) -> str:
+        found = ", ".join(
+            f"{w['kind']} {w['name']} (Redis {w['redis_version']})" for w in self.installation["workloads"]
+        )
+        return f"found 3scale {self.installation['release']}: {found}"
+
+
+class LeaseTaken(Fact):
+    name = "LeaseTaken"
+    holder: str
+
+    def sentence(self) -> str:
+        return f"{self.holder} took the lease on this run"
+
+
+class RunResumed(Fact):
+    name = "RunResumed"
+    program: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"run resumed by {self.by} with {self.program}"
+
+
+class RunPaused(Fact):
+    name = "RunPaused"
+    reason: str
+    needs: str  # "resume", "decision" or "verification": what stands between this run and its end
+
+    def sentence(self) -> str:
+        return f"run paused: {self.reason}"
+
+
+class RunFinished(Fact):
+    name = "RunFinished"
+
+    def sentence(self) -> str:
+        return "run finished"
+
+
+class RollbackOpened(Fact):
+    name = "RollbackOpened"
+    by: str
+    down_to: str = ""
+
+    def sentence(self) -> str:
+        what = f"back to before {self.down_to}" if self.down_to else "everything"
+        return f"{self.by} began to take back {what}"
+
+
+class RollbackFinished(Fact):
+    name = "RollbackFinished"
+
+    def sentence(self) -> str:
+        return "everything that was to be taken back is back"
+
+
+# ---- the life of a step ------------------------------------------------------------------------
+
+
+class StepFoundClear(StepFact):
+    name = "StepFoundClear"
+    seen: Json
+
+    def sentence(self) -> str:
+        return "looked: not done yet, free to go"
+
+
+class StepFoundBusy(StepFact):
+    name = "StepFoundBusy"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"looked: waiting, {self.reason}"
+
+
+class StepFoundDone(StepFact):
+    name = "StepFoundDone"
+    seen: Json
+
+    def sentence(self) -> str:
+        return "looked: done"
+
+
+class StepFoundTorn(StepFact):
+    name = "StepFoundTorn"
+    reason: str
+    seen: Json
+
+    def sentence(self) -> str:
+        return f"looked: in doubt, {self.reason}"
+
+
+class StepStarted(StepFact):
+    """Durable before the first effect of this attempt. `before` is the first picture, in every attempt."""
+
+    name = "StepStarted"
+    before: Json
+    inverse: tuple[Json, ...]
+    epoch: int
+
+    def sentence(self) -> str:
+        return f"started, attempt {self.attempt}"
+
+
+class RetryScheduled(StepFact):
+    name = "RetryScheduled"
+    reason: str
+    not_before: datetime
+    failures: int
+
+    def sentence(self) -> str:
+        return f"failure {self.failures}: {self.reason}; tried again from {self.not_before:%H:%M:%S}Z"
+
+
+class StepFailed(StepFact):
+    name = "StepFailed"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"failed: {self.reason}"
+
+
+class DecisionAsked(StepFact):
+    name = "DecisionAsked"
+    question: str
+    choices: tuple[str, ...]
+
+    def sentence(self) -> str:
+        return f"a person has to decide ({', '.join(self.choices)}): {self.question}"
+
+
+class DecisionRecorded(StepFact):
+    name = "DecisionRecorded"
+    verdict: str
+    reason: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{self.by} decided {self.verdict}: {self.reason}"
+
+
+class StepFoundUndoable(StepFact):
+    name = "StepFoundUndoable"
+    seen: Json
+
+    def sentence(self) -> str:
+        return "looked: our change is in place, free to take back"
+
+
+class StepUndoStarted(StepFact):
+    name = "StepUndoStarted"
+    epoch: int
+
+    def sentence(self) -> str:
+        return f"taking back, attempt {self.attempt}"
+
+
+class StepFoundRestored(StepFact):
+    name = "StepFoundRestored"
+    seen: Json
+
+    def sentence(self) -> str:
+        return "looked: it is as it was before"
+
+
+class DriftFound(StepFact):
+    name = "DriftFound"
+    reason: str
+    before: Json
+    now: Json
+
+    def sentence(self) -> str:
+        return f"looked: neither as it was nor as we left it, {self.reason}"
+
+
+# ---- what the user asked to see ----------------------------------------------------------------
+
+
+class ReplicaSpecSaved(Confirmation):
+    name = "ReplicaSpecSaved"
+    workload: str
+    replicas: int | None
+
+    def sentence(self) -> str:
+        count = "no number of replicas" if self.replicas is None else f"{self.replicas} replicas"
+        return f"saved the spec of {self.workload}: {count}"
+
+
+class ConfigMapEdited(EffectFact):
+    name = "ConfigMapEdited"
+    configmap: str
+    key: str
+    resource_version: str
+
+    def sentence(self) -> str:
+        return f"edited {self.key} in ConfigMap {self.configmap}, now at version {self.resource_version}"
+
+
+class RolloutStarted(EffectFact):
+    name = "RolloutStarted"
+    workload: str
+    revision: str
+
+    def sentence(self) -> str:
+        return f"rollout of {self.workload} started, revision {self.revision}"
+
+
+class RolloutCompleted(Confirmation):
+    name = "RolloutCompleted"
+    workload: str
+    pod: str
+
+    def sentence(self) -> str:
+        return f"rollout of {self.workload} completed: pod {self.pod} is ready"
+
+
+class FileSetAside(EffectFact):
+    name = "FileSetAside"
+    pod: str
+    path: str
+    aside: str
+
+    def sentence(self) -> str:
+        return f"set {self.path} aside as {self.aside} in pod {self.pod}"
+
+
+class FilePutBack(EffectFact):
+    name = "FilePutBack"
+    pod: str
+    path: str
+    aside: str
+
+    def sentence(self) -> str:
+        return f"put {self.aside} back as {self.path} in pod {self.pod}"
+
+
+class FileRemoved(EffectFact):
+    name = "FileRemoved"
+    pod: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"removed {self.path} in pod {self.pod}"
+
+
+class FileChunkCopied(EffectFact):
+    name = "FileChunkCopied"
+    pod: str
+    path: str
+    offset_bytes: int
+    size_bytes: int
+    sha256: str
+
+    def sentence(self) -> str:
+        end = self.offset_bytes + self.size_bytes
+        return f"bytes {self.offset_bytes} to {end} of {self.path} are in pod {self.pod}, digest compared"
+
+
+class FileCopied(EffectFact):
+    name = "FileCopied"
+    pod: str
+    path: str
+    size_bytes: int
+    sha256: str
+
+    def sentence(self) -> str:
+        return f"copied {self.size_bytes} bytes to {self.path} in pod {self.pod}, sha256 {self.sha256[:12]}"
+
+
+class AofRewriteRequested(EffectFact):
+    name = "AofRewriteRequested"
+    pod: str
+    answer: str
+
+    def sentence(self) -> str:
+        return f"asked Redis in pod {self.pod} to rewrite its AOF: {self.answer}"
+
+
+class AofRewriteConfirmed(Confirmation):
+    name = "AofRewriteConfirmed"
+    pod: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"the AOF rewrite in pod {self.pod} ended well and {self.path} is there"
+
+
+class AppendingSwitchedOn(EffectFact):
+    name = "AppendingSwitchedOn"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"switched appendonly on in the running Redis of pod {self.pod}"
+
+
+class VerificationPassed(Confirmation):
+    name = "VerificationPassed"
+    subject: str
+    expected: Json
+    found: Json
+
+    def sentence(self) -> str:
+        return f"{self.subject} verified: {told(self.found)}"
+
+
+class VerificationFailed(Confirmation):
+    name = "VerificationFailed"
+    subject: str
+    expected: Json
+    found: Json
+
+    def sentence(self) -> str:
+        return f"{self.subject} not as expected: expected {told(self.expected)}, found {told(self.found)}"
+
+
+def told(values: Mapping[str, object]) -> str:
+    """A flat mapping as words."""
+    return ", ".join(f"{key} {value}" for key, value in values.items()) or "nothing"
+
+
+class UnknownFact(Fact):
+    """A fact of a newer program: kept as it was read, shown, never interpreted."""
+
+    name = "UnknownFact"
+    model_config = ConfigDict(frozen=True, extra="allow")
+    type: str
+    type_version: int
+    data: Json
+
+    def sentence(self) -> str:
+        return f"{self.type} (written by a newer version of this program)"
+
+
+def concrete(family: type[Fact]) -> Iterable[type[Fact]]:
+    """The facts that can be written, of one family: those that have a name of their own."""
+    for kind in family.__subclasses__():
+        if "name" in kind.__dict__ and kind is not UnknownFact:
+            yield kind
+        yield from concrete(kind)
+
+
+FACTS: Mapping[str, type[Fact]] = {kind.name: kind for kind in concrete(Fact)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact at its place in the journal."""
+
+    seq: int
+    recorded_at: datetime
+    epoch: int
+    fact: Fact
+
+
+def encode(fact: Fact) -> tuple[str, int, str | None, int | None, Json]:
+    """(type, version, step, attempt, data) as the journal's columns want them."""
+    data = fact.model_dump(mode="json")
+    step, attempt = data.pop("step", None), data.pop("attempt", None)
+    return fact.name, fact.version, step, attempt, data
+
+
+def decode(type_: str, version: int, step: str | None, attempt: int | None, data: Mapping[str, Any]) -> Fact:
+    """The fact of a journal's columns; fields that this program doesn't know are left out."""
+    kind = FACTS.get(type_)
+    if kind is None or version > kind.version:
+        return UnknownFact(type=type_, type_version=version, data=dict(data))
+    known = {key: value for key, value in data.items() if key in kind.model_fields}
+    if issubclass(kind, StepFact):
+        known |= {"step": step, "attempt": attempt or 0}
+    return kind.model_validate(known)

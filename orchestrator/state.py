@@ -1,0 +1,339 @@
+"""What a run's facts add up to: the table of a step's life, evolve and fold.
+
+Everything that affects a step's status lives in this file. `evolve` is a table lookup; a fact that the
+table doesn't know at this point is illegal and is refused before it is written. This module does not
+know what a step does, and cannot look at anything but facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+
+from orchestrator import events as ev
+from orchestrator.errors import IllegalFact
+from orchestrator.events import Entry, Fact, Json, StepFact
+
+# status of a step -> name of a fact -> status afterwards. Statuses on the way forward:
+#   pending   nobody has looked, or nothing was done yet      ready     looked, free to start
+#   started   an attempt was begun; its outcome is in doubt until a probe has told it
+#   finished  a probe found it done    torn  a person has to decide    failed  given up until resumed
+#   skipped   left out by decision
+# and on the way back:
+#   held      our change is to be taken back    undoable  looked, free to take back
+#   undoing   begun to be taken back            restored  a probe found it as it was before
+#   drifted   a person has to decide            stuck     given up until resumed
+#   untouched never started, so there is nothing to take back
+TABLE: Mapping[str, Mapping[str, str]] = {
+    "pending": {
+        "StepFoundClear": "ready",
+        "StepFoundBusy": "pending",
+        "StepFoundDone": "finished",
+        "StepFoundTorn": "torn",
+        "RetryScheduled": "pending",
+        "StepFailed": "failed",
+        "DecisionRecorded skip": "skipped",
+    },
+    "ready": {"StepStarted": "started", "StepFailed": "failed", "DecisionRecorded skip": "skipped"},
+    "started": {
+        "StepFoundClear": "ready",
+        "StepFoundBusy": "started",
+        "StepFoundDone": "finished",
+        "StepFoundTorn": "torn",
+        "RetryScheduled": "started",
+        "StepFailed": "failed",
+    },
+    "torn": {
+        "DecisionAsked": "torn",
+        "DecisionRecorded done": "finished",
+        "DecisionRecorded not-done": "ready",
+        "DecisionRecorded skip": "skipped",
+    },
+    "failed": {"DecisionRecorded skip": "skipped", "DecisionRecorded done": "finished"},
+    "finished": {},
+    "skipped": {},
+    "held": {
+        "StepFoundUndoable": "undoable",
+        "StepFoundBusy": "held",
+        "StepFoundRestored": "restored",
+        "DriftFound": "drifted",
+        "RetryScheduled": "held",
+        "StepFailed": "stuck",
+    },
+    "undoable": {"StepUndoStarted": "undoing", "StepFailed": "stuck"},
+    "undoing": {
+        "StepFoundUndoable": "undoable",
+        "StepFoundBusy": "undoing",
+        "StepFoundRestored": "restored",
+        "DriftFound": "drifted",
+        "RetryScheduled": "undoing",
+        "StepFailed": "stuck",
+    },
+    "drifted": {
+        "DecisionAsked": "drifted",
+        "DecisionRecorded done": "restored",
+        "DecisionRecorded not-done": "undoable",
+        "DecisionRecorded skip": "untouched",
+    },
+    "stuck": {"DecisionRecorded skip": "untouched", "DecisionRecorded done": "restored"},
+    "restored": {},
+    "untouched": {},
+}
+
+ENDED_FORWARD = frozenset({"finished", "skipped"})
+ENDED_BACKWARD = frozenset({"restored", "untouched"})
+DURING_A_CHANGE = frozenset({"started", "undoing"})
+
+# What a resumed run forgets is what it saw; what it did (an attempt was begun) it keeps.
+FORGET = {
+    "ready": ("started", "pending"),
+    "torn": ("started", "pending"),
+    "failed": ("started", "pending"),
+    "undoable": ("undoing", "held"),
+    "drifted": ("undoing", "held"),
+    "stuck": ("undoing", "held"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """One step as its facts left it. `before` is the first picture ever taken, `after` what we left."""
+
+    status: str = "pending"
+    attempt: int = 0
+    undo_attempt: int = 0
+    tries: int = 0  # attempts since the run was opened, resumed or turned back
+    failures: int = 0  # failures since then
+    before: Json | None = None
+    after: Json | None = None
+    seen: Json | None = None
+    reason: str = ""
+    busy_since: datetime | None = None
+    not_before: datetime | None = None
+    is_asked: bool = False
+    is_verification: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Begun, and no probe has told the outcome yet."""
+        return self.status in ("started", "undoing")
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A whole run, computed from its facts and from nothing else."""
+
+    run: str = ""
+    opened: ev.RunOpened | None = None
+    phase: str = "unopened"  # then "forward", then perhaps "backward"
+    closed: str = ""  # "", "paused", "finished" or "rolled back"
+    reason: str = ""
+    needs: str = ""
+    holder: str = ""
+    epoch: int = 0
+    seq: int = 0
+    last_at: datetime | None = None
+    opened_at: datetime | None = None
+    steps: Mapping[str, StepState] = field(default_factory=lambda: MappingProxyType({}))
+    needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
+
+    def before_of(self) -> dict[str, Json]:
+        """The first pictures of all steps that have one."""
+        return {step: s.before for step, s in self.steps.items() if s.before is not None}
+
+
+def fold(entries: Iterable[Entry], start: RunState | None = None) -> RunState:
+    """All facts in order; folding a prefix and then the rest is the same as folding all."""
+    state = start or RunState()
+    for entry in entries:
+        state = evolve(state, entry)
+    return state
+
+
+def evolve(state: RunState, entry: Entry) -> RunState:
+    """The state after one more fact. Raises IllegalFact and changes nothing when it cannot follow."""
+    fact = entry.fact
+    if isinstance(fact, ev.UnknownFact):
+        after = replace(state, unknown=state.unknown + 1)
+    elif isinstance(fact, StepFact):
+        after = evolve_step(state, fact, entry.recorded_at)
+    else:
+        after = evolve_run(state, fact, entry.recorded_at)
+    return replace(after, seq=entry.seq, last_at=entry.recorded_at, epoch=max(state.epoch, entry.epoch))
+
+
+# ---- the run -----------------------------------------------------------------------------------
+
+
+def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
+    """A fact about the run as a whole."""
+    if isinstance(fact, ev.RunOpened):
+        require(state.phase == "unopened", state, fact)
+        return open_run(state, fact, at)
+    require(state.phase != "unopened", state, fact)
+    match fact:
+        case ev.LeaseTaken():
+            return replace(state, holder=fact.holder)
+        case ev.InstallationObserved():
+            return state
+        case ev.RunResumed():
+            require(state.closed in ("", "paused"), state, fact)
+            return replace(state, closed="", reason="", needs="", steps=forget(state.steps))
+        case ev.RunPaused():
+            require(not state.closed, state, fact)
+            return replace(state, closed="paused", reason=fact.reason, needs=fact.needs)
+        case ev.RunFinished():
+            require(not state.closed and state.phase == "forward", state, fact)
+            require(all(s.status in ENDED_FORWARD for s in state.steps.values()), state, fact)
+            return replace(state, closed="finished")
+        case ev.RollbackOpened():
+            require(state.phase == "forward", state, fact)
+            return turn_back(state, fact)
+        case ev.RollbackFinished():
+            require(not state.closed and state.phase == "backward", state, fact)
+            require(all(s.status in ENDED_BACKWARD for s in state.steps.values()), state, fact)
+            return replace(state, closed="rolled back")
+        case _:
+            raise IllegalFact(f"{fact.name} is not a fact about a run")
+
+
+def open_run(state: RunState, fact: ev.RunOpened, at: datetime) -> RunState:
+    steps = fact.plan["steps"]
+    return replace(
+        state,
+        opened=fact,
+        opened_at=at,
+        phase="forward",
+        steps=MappingProxyType({step["id"]: StepState() for step in steps}),
+        needs_of=MappingProxyType({step["id"]: tuple(step["needs"]) for step in steps}),
+    )
+
+
+def forget(steps: Mapping[str, StepState]) -> Mapping[str, StepState]:
+    """What was seen is forgotten, what was done is kept."""
+    return MappingProxyType({name: forgotten(step) for name, step in steps.items()})
+
+
+def forgotten(step: StepState) -> StepState:
+    if step.status in FORGET:
+        begun, not_begun = FORGET[step.status]
+        backward = begun == "undoing"
+        was_begun = step.undo_attempt > 0 if backward else step.before is not None
+        step = replace(step, status=begun if was_begun else not_begun)
+    if step.status in ENDED_FORWARD | ENDED_BACKWARD:
+        return step
+    return replace(
+        step, tries=0, failures=0, busy_since=None, not_before=None, seen=None, reason="", is_asked=False,
+        is_verification=False,
+    )
+
+
+def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
+    """From here on the run goes backward: what was begun is held, what never was is untouched."""
+    require(not fact.down_to or fact.down_to in state.steps, state, fact)
+    taken = reached_from(fact.down_to, state.needs_of) if fact.down_to else frozenset(state.steps)
+    steps = {}
+    for name, step in state.steps.items():
+        held = step.before is not None and name in taken
+        steps[name] = replace(
+            forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
+            not_before=None, reason="", is_asked=False, is_verification=False,
+        )
+    return replace(
+        state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps)
+    )
+
+
+def reached_from(start: str, needs_of: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """A step and every step that needs it, directly or through others."""
+    reached = {start}
+    grown = True
+    while grown:
+        more = {s for s, needs in needs_of.items() if s not in reached and reached & set(needs)}
+        grown = bool(more)
+        reached |= more
+    return frozenset(reached)
+
+
+# ---- a step ------------------------------------------------------------------------------------
+
+
+def evolve_step(state: RunState, fact: StepFact, at: datetime) -> RunState:
+    """A fact about one step."""
+    require(fact.step in state.steps, state, fact)
+    decides = isinstance(fact, ev.DecisionRecorded)
+    require(not state.closed or (decides and state.closed == "paused"), state, fact)
+    step = state.steps[fact.step]
+    if isinstance(fact, ev.EffectFact):
+        require(step.status in DURING_A_CHANGE, state, fact)
+        return state
+    if isinstance(fact, ev.Confirmation):
+        verified = step.is_verification or isinstance(fact, ev.VerificationFailed)
+        return with_step(state, fact.step, replace(step, is_verification=verified))
+    return with_step(state, fact.step, lived(step, next_status(state, step, fact), fact, at))
+
+
+def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
+    name = f"{fact.name} {fact.verdict}" if isinstance(fact, ev.DecisionRecorded) else fact.name
+    status = TABLE[step.status].get(name)
+    if status is None:
+        raise IllegalFact(f"{name} cannot follow when step {fact.step} is {step.status}")
+    if isinstance(fact, ev.StepStarted):
+        ended = all(state.steps[needed].status in ENDED_FORWARD for needed in state.needs_of[fact.step])
+        require(ended, state, fact)
+        require(fact.attempt == step.attempt + 1, state, fact)
+        require(step.before is None or fact.before == step.before, state, fact)
+    if isinstance(fact, ev.StepUndoStarted):
+        require(fact.attempt == step.undo_attempt + 1, state, fact)
+    if name == "DecisionRecorded not-done" and step.status == "torn":
+        return "started" if step.before is not None else "ready"
+    return status
+
+
+def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepState:
+    """The step after a fact that the table allowed."""
+    step = replace(step, status=status)
+    match fact:
+        case ev.StepFoundBusy():
+            return replace(step, reason=fact.reason, busy_since=step.busy_since or at)
+        case ev.StepFoundClear() | ev.StepFoundUndoable():
+            return replace(step, seen=fact.seen, busy_since=None, reason="")
+        case ev.StepFoundDone():
+            return replace(step, after=fact.seen, busy_since=None, reason="", ended_at=at)
+        case ev.StepFoundRestored():
+            return replace(step, seen=fact.seen, busy_since=None, reason="", ended_at=at)
+        case ev.StepFoundTorn() | ev.StepFailed():
+            return replace(step, reason=fact.reason, is_asked=False)
+        case ev.DriftFound():
+            return replace(step, reason=fact.reason, seen=fact.now, is_asked=False)
+        case ev.StepStarted():
+            return replace(
+                step, attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
+                started_at=step.started_at or at,
+            )
+        case ev.StepUndoStarted():
+            return replace(step, undo_attempt=fact.attempt, tries=step.tries + 1)
+        case ev.RetryScheduled():
+            return replace(
+                step, reason=fact.reason, failures=fact.failures, not_before=fact.not_before
+            )
+        case ev.DecisionAsked():
+            return replace(step, is_asked=True)
+        case _:
+            return replace(step, ended_at=at if status in ENDED_FORWARD | ENDED_BACKWARD else None)
+
+
+def with_step(state: RunState, name: str, step: StepState) -> RunState:
+    return replace(state, steps=MappingProxyType({**state.steps, name: step}))
+
+
+def require(holds: bool, state: RunState, fact: Fact) -> None:
+    if not holds:
+        where = f"a {state.phase} run" + (f" that is {state.closed}" if state.closed else "")
+        what = f" of step {fact.step}" if isinstance(fact, StepFact) else ""
+        raise IllegalFact(f"{fact.name}{what} cannot follow in {where}")

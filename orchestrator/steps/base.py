@@ -1,0 +1,109 @@
+"""The contract of a step kind: probe, standing, do, undo; and the four standings.
+
+A step looks through a Reader, which cannot write. standing, do, undo and restored are pure: they yield
+effects and perform nothing. What a step may know besides what it sees is its Context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.effects import Effect
+from orchestrator.events import Confirmation, Json
+from orchestrator.port import Reader, Seen, WorkloadSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a probe found. clear: free to go. busy: wait. done: nothing to do. torn: a person decides."""
+
+    name: str
+    reason: str = ""
+
+
+CLEAR = Standing("clear")
+DONE = Standing("done")
+
+
+def busy(reason: str) -> Standing:
+    return Standing("busy", reason)
+
+
+def torn(reason: str) -> Standing:
+    return Standing("torn", reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step may know besides what it sees: this run, and the pictures in its journal."""
+
+    run: str
+    now: str  # RFC 3339, UTC, whole seconds: only ever a label
+    attempt: int = 0
+    before: Json | None = None  # the first picture of this step
+    after: Json | None = None  # what we left
+    pictures: Mapping[str, Json] = field(default_factory=dict)  # the first pictures of all steps
+
+
+class Step(BaseModel):
+    """One entry of a plan. Subclasses add their parameters and a Seen of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    Picture: ClassVar[type[Seen]]
+    undo_note: ClassVar[str] = "taken back from the picture taken before"
+
+    id: str
+    title: str
+    needs: tuple[str, ...] = ()
+    cites: tuple[str, ...] = ()  # ids of the guide's commands, such as 9.5.5.1-3
+    lane: str = ""
+    applies: str = ""  # the step whose change this one puts into force: on the way back it comes after it too
+    budget_seconds: int = 600
+    kind_version: int = 1
+
+    def probe(self, reader: Reader, ctx: Context) -> Seen:
+        """Look. Raises ClusterUnreachable or ClusterRefused."""
+        raise NotImplementedError
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        """Where this step stands on the way forward."""
+        raise NotImplementedError
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        """What is to be done; nothing is performed here."""
+        raise NotImplementedError
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        """Where it stands on the way back. clear: ours is in place. done: as before. torn: neither."""
+        raise NotImplementedError
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        """What takes it back: the values from ctx.before; from `seen` only the pod's address."""
+        raise NotImplementedError
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        """The evidence that a probe's finding leaves in the journal."""
+        yield from ()
+
+    def picture(self, data: Json | None) -> Seen | None:
+        """A journalled picture of this kind, read back."""
+        return None if data is None else self.Picture.model_validate(data)
+
+
+def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:
+    """None when the workload's pod can be worked with; else why it has to be waited for."""
+    if workload is None:
+        return torn(f"{name} is not there any more")
+    if not workload.is_complete:
+        return busy(workload.waiting_for or f"the rollout of {name} is under way")
+    return None
+
+
+def address(kind: str, name: str, workload: WorkloadSeen | None) -> dict[str, str]:
+    """Where an in-pod effect goes: the pod and container that were seen, and no other."""
+    assert workload is not None
+    return {"kind": kind, "workload": name, "pod": workload.pod, "container": workload.container}

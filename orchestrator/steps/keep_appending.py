@@ -1,0 +1,53 @@
+"""Switch appendonly on in a running Redis that is not restored, but is restarted with the other.
+
+Where an operator restarts both Redis for an edit of their one ConfigMap (3scale 2.15), the one that is
+left alone would come back from its AOF of before the first restart, and lose what was written between
+the two. With `CONFIG SET appendonly yes` it writes a whole AOF and keeps appending to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from orchestrator.effects import Effect, SwitchAppendingOn
+from orchestrator.port import Seen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address
+from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
+
+
+class KeepAppending(Step):
+    Picture = AofPicture
+    undo_note = "nothing to take back: the server appends as it did before"
+    kind: Literal["keep_appending"] = "keep_appending"
+    workload_kind: str
+    workload: str
+    path: str
+    proof: str
+
+    @property
+    def rewrite(self) -> RewriteAofFile:
+        """The same look, and the same waiting, as a rewrite of the AOF."""
+        fields = {"workload_kind", "workload", "path", "proof", "id", "title"}
+        return RewriteAofFile(**self.model_dump(include=fields))
+
+    def probe(self, reader: object, ctx: Context) -> AofPicture:
+        return self.rewrite.probe(reader, ctx)  # type: ignore[arg-type]
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = seen if isinstance(seen, AofPicture) else AofPicture.model_validate(seen)
+        waiting = self.rewrite.standing(picture, ctx)
+        if waiting.name == "busy":
+            return waiting
+        is_appending = picture.redis is not None and picture.redis.appendonly == "yes"
+        return DONE if is_appending and waiting is DONE else CLEAR
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        assert isinstance(seen, AofPicture)
+        yield SwitchAppendingOn(**address(self.workload_kind, self.workload, seen.workload))
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        return DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield from ()

@@ -1,0 +1,82 @@
+"""Have Redis write its AOF from what it has loaded, and wait until it really is there.
+
+Guide 9.5.5.1-8 and -9. `aof_rewrite_in_progress:0` alone says nothing: it is 0 before the rewrite starts,
+while it is only scheduled, and after it failed. Done is: not scheduled, not in progress, last status ok,
+and the file has content. Redis <= 6 writes appendonly.aof; Redis >= 7 a manifest in appendonlydir.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import Effect, RemovePath, RewriteAof
+from orchestrator.events import AofRewriteConfirmed, Confirmation
+from orchestrator.port import FileSeen, Reader, RedisSeen, Seen, WorkloadSeen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, settled
+
+
+class AofPicture(Seen):
+    workload: WorkloadSeen | None
+    redis: RedisSeen | None = None
+    aof: FileSeen | None = None  # the file or directory
+    proof: FileSeen | None = None  # the file that is there only when the rewrite ended
+
+
+class RewriteAofFile(Step):
+    Picture = AofPicture
+    undo_note = "removed, with what was appended to it since"
+    kind: Literal["rewrite_aof"] = "rewrite_aof"
+    workload_kind: str
+    workload: str
+    path: str  # appendonly.aof, or appendonlydir
+    proof: str  # the same file, or the manifest in the directory
+
+    def probe(self, reader: Reader, ctx: Context) -> AofPicture:
+        workload = reader.workload(self.workload_kind, self.workload)
+        if workload is None or not workload.is_complete:
+            return AofPicture(workload=workload)
+        redis = reader.redis(workload)  # before the files: what it says must hold when they are looked at
+        found = reader.files(workload, [self.path, self.proof])
+        return AofPicture(workload=workload, redis=redis, aof=found[self.path], proof=found[self.proof])
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(AofPicture, seen)
+        if waiting := self.unsettled(picture):
+            return waiting
+        assert picture.redis is not None
+        has_aof = picture.proof is not None and picture.proof.size_bytes > 0
+        return DONE if has_aof and picture.redis.aof_last_bgrewrite_ok else CLEAR
+
+    def unsettled(self, picture: AofPicture) -> Standing | None:
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        redis = picture.redis
+        if redis is None:
+            return busy(f"Redis of {self.workload} does not answer")
+        if redis.is_loading:
+            return busy(f"Redis of {self.workload} is loading its data")
+        if redis.aof_rewrite_in_progress:
+            return busy("the AOF rewrite is in progress")
+        if redis.aof_rewrite_scheduled:
+            return busy("the AOF rewrite is scheduled and has not begun")
+        if redis.bgsave_in_progress:
+            return busy("a background save is in progress")
+        return None
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield RewriteAof(**address(self.workload_kind, self.workload, cast(AofPicture, seen).workload))
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        workload = cast(AofPicture, seen).workload
+        if standing is DONE and workload is not None:
+            yield AofRewriteConfirmed(step=self.id, attempt=ctx.attempt, pod=workload.pod, path=self.proof)
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(AofPicture, seen)
+        return self.unsettled(picture) or (CLEAR if picture.aof else DONE)
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield RemovePath(
+            path=self.path, **address(self.workload_kind, self.workload, cast(AofPicture, seen).workload)
+        )
