@@ -1,0 +1,359 @@
+"""One container of a pod: its process, what became of the earlier ones, and what probes say of it.
+
+The life of a container is one loop: launch, wait for the end, sweep what is left, restart or stop. The
+main process gets the signals; everything else of the container dies with it, also what execs started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from orchestrator.rehearsal.environments import ConfigError, container_environment, expand
+from orchestrator.rehearsal.images import ContainerContext, Launch, Recipe, pull_error, recipe_for
+from orchestrator.rehearsal.objects import Object, timestamp
+from orchestrator.rehearsal.probes import watch_probe
+from orchestrator.rehearsal.processes import Process, Processes
+from orchestrator.rehearsal.recorder import Recorder
+from orchestrator.rehearsal.store import Store
+from orchestrator.rehearsal.volumes import container_mounts, make_directory
+
+log = logging.getLogger(__name__)
+
+CONFIG_RETRY_SECONDS = 0.5
+BACK_OFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before the first restart, the second, …; a real kubelet begins with 10 s and ends with five minutes."""
+FORGIVEN_AFTER_SECONDS = 10
+START_FAILED = 128
+SHELL_FILE = "shell.bash"
+MAIN_PID_FILE = "main.pid"
+SHELL = """\
+# In a container the main process has the pid 1; here it is an ordinary process.
+kill() {
+  local argument arguments=()
+  for argument; do
+    [ "$argument" = 1 ] && argument=$(cat "$REHEARSAL_MAIN_PID")
+    arguments+=("$argument")
+  done
+  builtin kill "${arguments[@]}"
+}
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the containers of one pod share."""
+
+    store: Store
+    processes: Processes
+    recorder: Recorder
+    recipes: Sequence[tuple[str, Recipe]]
+    root: Path
+    pod: Object
+    directory: Path
+    volumes: dict[str, Path]
+    """Volume name -> directory; filled before the first container starts."""
+    port: int
+
+
+class Container:
+    """`changed` is called after each change of `status()`."""
+
+    def __init__(self, around: Surroundings, spec: Object, changed: Callable[[], None]) -> None:
+        self.name = str(spec["name"])
+        self.launched: Launch | None = None
+        self.stopping = asyncio.Event()
+        self._around = around
+        self._spec = spec
+        self._changed = changed
+        self._directory: Path = around.directory / "containers" / self.name
+        self._process: Process | None = None
+        self._id = ""
+        self._state: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
+        self._last_state: dict[str, Any] = {}
+        self._restarts = 0
+        self._failures = 0
+        self._started = self._ready = False
+        self._killing: asyncio.TimerHandle | None = None
+
+    # What others ask
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
+    async def ended(self) -> None:
+        """Returns when no main process is running."""
+        if self._process is not None:
+            await self._process.wait()
+
+    @property
+    def group(self) -> str:
+        """The process group of the present main process, for an exec to join."""
+        return self._id
+
+    def status(self) -> dict[str, Any]:
+        """The entry of `containerStatuses`."""
+        known = bool(self._id)
+        digest = hashlib.sha256(self._spec["image"].encode()).hexdigest()
+        status = {
+            "name": self.name,
+            "state": self._state,
+            "lastState": self._last_state,
+            "ready": self._ready,
+            "restartCount": self._restarts,
+            "image": self._spec["image"],
+            "imageID": f"rehearsal://sha256:{digest}" if known else "",
+            "started": self._started,
+        }
+        return status | ({"containerID": f"rehearsal://{self._id}"} if known else {})
+
+    def log_file(self, *, previous: bool = False) -> Path:
+        """The log of the present or latest process, or of the one before; it may not exist."""
+        return self._directory / f"{self._restarts - (1 if previous else 0)}.log"
+
+    def mounts(self) -> dict[str, Path]:
+        return container_mounts(self._spec, self._around.volumes)
+
+    def waiting(self, reason: str, message: str = "") -> None:
+        """Not running, for a reason people look up; an earlier end becomes the last state."""
+        self._end_becomes_past()
+        self._state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        self._changed()
+
+    # Its life
+
+    async def run(self, restarts: Callable[[int], bool]) -> int:
+        """Runs until stopped, or until it ended and `restarts(exit_code)` says no; returns the exit code."""
+        while not self.stopping.is_set():
+            code = await self._once()
+            if code is None:
+                await self._pause(CONFIG_RETRY_SECONDS)
+            elif self.stopping.is_set() or not restarts(code):
+                return code
+            else:
+                await self._back_off()
+        return START_FAILED
+
+    def stop(self, grace_seconds: float) -> None:
+        """SIGTERM now and SIGKILL after the grace; called again, a shorter grace counts."""
+        first = not self.stopping.is_set()
+        self.stopping.set()
+        if not self.running or self._process is None:
+            return
+        if first:
+            self._event("normal", "Killing", f"Stopping container {self.name}")
+            self._process.signal(signal.SIGTERM)
+        if self._killing:
+            self._killing.cancel()
+        self._killing = asyncio.get_running_loop().call_later(grace_seconds, self._kill)
+
+    async def execute(self, argv: Sequence[str]) -> int:
+        """Runs a command in the container, without streams; 126 when it cannot be started."""
+        try:
+            process = self.spawn(argv)
+        except OSError:
+            return 126
+        try:
+            return await process.wait()
+        finally:
+            process.signal(signal.SIGKILL)
+
+    def spawn(self, argv: Sequence[str], **streams: Any) -> Process:
+        """Starts a further process in the container's directory, environment and fate."""
+        launched = self.launched
+        if launched is None:
+            raise FileNotFoundError(f'container not found ("{self.name}")')
+        around = self._around.processes
+        environment, directory = launched.environment, launched.directory
+        return around.spawn(self._id, argv, environment=environment, directory=directory, **streams)
+
+    # Within
+
+    async def _once(self) -> int | None:
+        """One process from start to end: its exit code, or None when it could not be tried yet."""
+        try:
+            self.launched = self._prepared()
+        except ConfigError as error:
+            self.waiting("CreateContainerConfigError", str(error))
+            return None
+        if self.launched is None:
+            return None
+        began = time.monotonic()
+        self._end_becomes_past()
+        if self._last_state:
+            self._restarts += 1
+            self._failures += 1
+        try:
+            self._process = self._started_process(self.launched)
+        except OSError as error:
+            return self._ended(START_FAILED, timestamp(), "StartError", str(error))
+        code = await self._watched(self._process)
+        self._around.processes.sweep(self._id, self._process.pid)
+        if time.monotonic() - began > FORGIVEN_AFTER_SECONDS:
+            self._failures = 0
+        return self._ended(code, self._state["running"]["startedAt"])
+
+    def _prepared(self) -> Launch | None:
+        """The launch, complete with PATH and HOME; None while the image cannot be pulled."""
+        image = self._spec["image"]
+        why = pull_error(image)
+        if why:
+            self._report_pull_failure(why)
+            return None
+        self._event("normal", "Pulled", f'Container image "{image}" already present on machine')
+        around, spec = self._around, self._spec
+        make_directory(self._directory)
+        environment = {"HOME": str(self._directory), **container_environment(around.store, around.pod, spec)}
+        words = {key: [expand(word, environment) for word in spec.get(key) or []] for key in ("command", "args")}
+        context = ContainerContext(
+            pod=around.pod,
+            container={**spec, **words},
+            directory=self._directory,
+            root=around.root,
+            mounts=self.mounts(),
+            environment=environment | self._shell_helpers(),
+            port=around.port,
+            namespace=around.pod["metadata"]["namespace"],
+        )
+        launch = recipe_for(image, around.recipes).launch(context)
+        return replace(launch, environment=_with_path(launch))
+
+    def _started_process(self, launch: Launch) -> Process:
+        self._id = secrets.token_hex(32)
+        self._event("normal", "Created", f"Created container: {self.name}")
+        log_file = os.open(self.log_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = self.spawn(launch.argv, stdout=log_file, stderr=log_file)
+        finally:
+            os.close(log_file)
+        (self._directory / MAIN_PID_FILE).write_text(f"{process.pid}\n")
+        self._event("normal", "Started", f"Started container {self.name}")
+        self._state = {"running": {"startedAt": timestamp()}}
+        return process
+
+    async def _watched(self, process: Process) -> int:
+        """Waits for the end of the main process, with the probes running beside it."""
+        self._started = "startupProbe" not in self._spec
+        self._ready = self._started and "readinessProbe" not in self._spec
+        self._changed()
+        probing = [asyncio.create_task(task) for task in self._probe_tasks(process)]
+        code = await process.wait()
+        for task in probing:
+            task.cancel()
+        await asyncio.gather(*probing, return_exceptions=True)
+        return code
+
+    def _probe_tasks(self, process: Process) -> list[Any]:
+        reports: dict[str, Callable[[bool, str], None]] = {
+            "startupProbe": partial(self._startup_probed, process),
+            "readinessProbe": self._readiness_probed,
+            "livenessProbe": partial(self._liveness_probed, process),
+        }
+        port = self._around.port
+        return [
+            watch_probe(self._spec[kind], port, self.execute, report)
+            for kind, report in reports.items()
+            if self._spec.get(kind)
+        ]
+
+    def _startup_probed(self, process: Process, passed: bool, why: str) -> None:
+        if not passed and not self._started:
+            self._unhealthy("Startup", why)
+            process.signal(signal.SIGTERM)
+        elif passed and not self._started:
+            self._started = True
+            self._ready = "readinessProbe" not in self._spec
+            self._changed()
+
+    def _readiness_probed(self, passed: bool, why: str) -> None:
+        if not passed:
+            self._unhealthy("Readiness", why)
+        if self._started and self._ready != passed:
+            self._ready = passed
+            self._changed()
+
+    def _liveness_probed(self, process: Process, passed: bool, why: str) -> None:
+        if not passed and self._started:
+            self._unhealthy("Liveness", why)
+            process.signal(signal.SIGTERM)
+
+    def _unhealthy(self, kind: str, why: str) -> None:
+        self._event("warning", "Unhealthy", f"{kind} probe failed: {why}")
+
+    def _end_becomes_past(self) -> None:
+        if "terminated" in self._state:
+            self._last_state = self._state
+
+    def _ended(self, code: int, started_at: str, reason: str = "", message: str = "") -> int:
+        terminated: dict[str, Any] = {
+            "exitCode": code,
+            "reason": reason or ("Completed" if code == 0 else "Error"),
+            "startedAt": started_at,
+            "finishedAt": timestamp(),
+            "containerID": f"rehearsal://{self._id}",
+        }
+        if message:
+            terminated["message"] = message
+            self._event("warning", "Failed", f"Error: failed to start container: {message}")
+        self._state = {"terminated": terminated}
+        self._started = self._ready = False
+        self.launched = None
+        if self._killing:
+            self._killing.cancel()
+        self._changed()
+        return code
+
+    async def _back_off(self) -> None:
+        delay = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
+        if not delay:
+            return
+        message = f"back-off {delay}s restarting failed container={self.name}"
+        self._event("warning", "BackOff", f"Back-off restarting failed container {self.name}")
+        self.waiting("CrashLoopBackOff", message)
+        await self._pause(delay)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _report_pull_failure(self, why: str) -> None:
+        image = self._spec["image"]
+        self._event("warning", "Failed", f'Failed to pull image "{image}": {why}')
+        if self._state.get("waiting", {}).get("reason") == "ErrImagePull":
+            self.waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {why}')
+        elif self._state.get("waiting", {}).get("reason") != "ImagePullBackOff":
+            self.waiting("ErrImagePull", why)
+
+    def _shell_helpers(self) -> dict[str, str]:
+        """What lets a bash of this container speak of its main process as process 1."""
+        shell = self._directory / SHELL_FILE
+        shell.write_text(SHELL)
+        return {"BASH_ENV": str(shell), "REHEARSAL_MAIN_PID": str(self._directory / MAIN_PID_FILE)}
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.signal(signal.SIGKILL)
+            self._around.processes.sweep(self._id)
+
+    def _event(self, severity: str, reason: str, message: str) -> None:
+        record = self._around.recorder.warning if severity == "warning" else self._around.recorder.normal
+        record(self._around.pod, reason, message, f"spec.containers{{{self.name}}}")
+
+
+def _with_path(launch: Launch) -> dict[str, str]:
+    prefix = [str(path) for path in launch.path_prefix]
+    inherited = launch.environment.get("PATH", os.defpath)
+    return {**launch.environment, "PATH": os.pathsep.join([*prefix, inherited])}
