@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 class Store:
     """Objects by kind, namespace and name; every write has a version and is told to the subscribers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, openshift: bool = True) -> None:
+        self._openshift = openshift
         self._objects: dict[str, dict[Key, Object]] = {}
         self._subscribers: list[Callable[[Event], None]] = []
         self._untold: deque[Event] = deque()
@@ -78,7 +79,7 @@ class Store:
         """The objects as they were at `version`, which the history must still reach."""
         objects = dict(self._kind(rt))
         for event in self.history.undone(version):
-            if event.rt != rt:
+            if event.rt.resource != rt.resource:
                 continue
             key = key_of(event.object)
             if event.old is None:
@@ -93,7 +94,7 @@ class Store:
         """Stores a new object and returns it complete. ApiError 404 (namespace), 403, 409 or 422."""
         self._admit(rt, namespace)
         new = born(rt, namespace or "", obj)
-        apply_defaults(rt, new)
+        apply_defaults(rt, new, openshift=self._openshift)
         self._validate(rt, new, None)
         name = new["metadata"]["name"]
         key = _key(rt, namespace, name)
@@ -222,17 +223,16 @@ class Store:
 
     def _update(self, rt: ResourceType, old: Object, wanted: Object, subresource: str, dry_run: bool) -> Object:
         new = updated(rt, old, wanted, subresource)
-        apply_defaults(rt, new)
+        apply_defaults(rt, new, openshift=self._openshift)
         self._validate(rt, new, old)
         if new == old:
             return _copy(old)
         if rt.generation and spec_differs(rt, old, new):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        if dry_run:
-            return new
-        self._commit("MODIFIED", rt, new, old)
         if _released(rt, old, new):
-            self._remove(rt, new, dry_run=False)
+            return self._remove(rt, old, dry_run)
+        if not dry_run:
+            self._commit("MODIFIED", rt, new, old)
         return _copy(new)
 
     def _remove(self, rt: ResourceType, old: Object, dry_run: bool) -> Object:

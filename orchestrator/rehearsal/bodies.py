@@ -1,0 +1,188 @@
+"""Request bodies: from bytes to the object the request is about, refused as the server refuses them.
+
+JSON and YAML are read. Protobuf is not, and gets the 415 that says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import yaml
+
+from orchestrator.rehearsal.apierrors import ApiError, bad_request, unsupported_media_type
+from orchestrator.rehearsal.objects import Object
+from orchestrator.rehearsal.types import ResourceType
+
+LIMIT_BYTES = 3 * 1024 * 1024
+ACCEPTED = ("application/json", "application/yaml")
+METADATA_FIELDS = frozenset((
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
+    "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
+    "ownerReferences", "finalizers", "managedFields",
+))  # fmt: skip
+TOP_FIELDS = frozenset(("apiVersion", "kind", "metadata", "spec", "status"))
+
+
+@dataclass
+class Decoded:
+    """A body, and what a lenient reading passed over."""
+
+    value: Any
+    complaints: list[str] = field(default_factory=list)
+
+
+def too_large() -> ApiError:
+    return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {LIMIT_BYTES}")
+
+
+def decode(raw: bytes, content_type: str) -> Decoded:
+    """Reads JSON or YAML. ApiError 400 for a broken body, 415 for another media type."""
+    media_type = content_type.partition(";")[0].strip() or "application/json"
+    if media_type not in ACCEPTED:
+        raise unsupported_media_type(ACCEPTED)
+    if media_type == "application/yaml":
+        return Decoded(_yaml(raw))
+    return parse_json(raw)
+
+
+def parse_json(raw: bytes) -> Decoded:
+    decoded = Decoded(None)
+    try:
+        decoded.value = json.loads(raw, object_pairs_hook=_Pairs)
+    except ValueError as error:
+        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    decoded.value = _unpaired(decoded.value, "", decoded.complaints)
+    return decoded
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object in order, duplicates kept until their paths are known."""
+
+
+def _unpaired(value: Any, path: str, complaints: list[str]) -> Any:
+    if isinstance(value, _Pairs):
+        result: dict[str, Any] = {}
+        for key, item in value:
+            here = f"{path}.{key}" if path else key
+            if key in result:
+                complaints.append(f'duplicate field "{here}"')
+            result[key] = _unpaired(item, here, complaints)
+        return result
+    if isinstance(value, list):
+        return [_unpaired(item, f"{path}[{index}]", complaints) for index, item in enumerate(value)]
+    return value
+
+
+def _yaml(raw: bytes) -> Any:
+    """YAML as the API reads it: by way of JSON, where a boolean stays a boolean and cannot be a name."""
+    try:
+        return json.loads(json.dumps(yaml.load(raw, Loader=_Loader)))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise bad_request(f"error parsing YAML: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, with `y` and `n` read as booleans, as YAML 1.1 has it, and times left as text."""
+
+    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
+
+
+def read_object(rt: ResourceType, decoded: Decoded, validation: str) -> tuple[Object, list[str]]:
+    """The object in a body, checked against the kind; and the warnings that go with a lenient reading.
+
+    `validation` is fieldValidation: Strict refuses what Warn (the default) mentions and Ignore hides.
+    """
+    obj = decoded.value
+    if not isinstance(obj, dict):
+        raise bad_request("couldn't get version/kind; json parse error: the body is not an object")
+    _check_kind(rt, obj)
+    check_fields(rt, obj)
+    complaints = decoded.complaints + drop_unknown(rt, obj)
+    if complaints and validation == "Strict":
+        listed = ", ".join(complaints)
+        raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: strict decoding error: {listed}")
+    return obj, [] if validation == "Ignore" else complaints
+
+
+def _handled(rt: ResourceType, kind: str, version: str) -> str:
+    return f'{kind} in version "{version}" cannot be handled as a {rt.kind}'
+
+
+def _check_kind(rt: ResourceType, obj: Object) -> None:
+    api_version, kind = obj.get("apiVersion") or rt.api_version, obj.get("kind") or rt.kind
+    group, _, version = str(api_version).rpartition("/")
+    if group != rt.group:
+        raise bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({rt.api_version})"
+        )
+    if kind != rt.kind:
+        known = f"converting ({version}.{kind}) to ({rt.group or 'core'}.{rt.kind}): unknown conversion"
+        raise bad_request(f"{_handled(rt, kind, version)}: {known}")
+    if version != rt.version:
+        scheme = 'in scheme "pkg/runtime/scheme.go:111"'
+        raise bad_request(f'{_handled(rt, kind, version)}: no kind "{kind}" is registered for version "{version}" {scheme}')
+
+
+def drop_unknown(rt: ResourceType, obj: Object) -> list[str]:
+    """Removes what the kind's schema does not know; only metadata and custom kinds are checked that far."""
+    metadata = obj.get("metadata")
+    unknown: list[str] = []
+    if rt.custom:
+        unknown += [key for key in obj if key not in TOP_FIELDS]
+        for key in unknown:
+            del obj[key]
+    if isinstance(metadata, dict):
+        strange = [key for key in metadata if key not in METADATA_FIELDS]
+        unknown += [f"metadata.{key}" for key in strange]
+        for key in strange:
+            del metadata[key]
+    return [f'unknown field "{key}"' for key in unknown]
+
+
+def check_fields(rt: ResourceType, obj: Object) -> None:
+    """Refuses values that do not have the type of their field, where the server's decoder would."""
+    metadata = obj.setdefault("metadata", {})
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name", ""), str):
+        raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: json: cannot unmarshal metadata")
+    for key in {"Secret": ("data",), "ConfigMap": ("binaryData",)}.get(rt.kind, ()):
+        for value in (obj.get(key) or {}).values():
+            _check_base64(rt, value)
+    for key in {"ConfigMap": ("data",), "Secret": ("stringData",)}.get(rt.kind, ()):
+        if any(not isinstance(value, str) for value in (obj.get(key) or {}).values() if value is not None):
+            raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: json: cannot unmarshal into Go struct field {key}")
+    if rt.kind == "Lease":
+        for key in ("acquireTime", "renewTime"):
+            _check_micro_time(rt, (obj.get("spec") or {}).get(key))
+
+
+def _check_base64(rt: ResourceType, value: Any) -> None:
+    try:
+        base64.b64decode(value or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: illegal base64 data at input byte 0") from None
+
+
+def _check_micro_time(rt: ResourceType, value: Any) -> None:
+    if value is None:
+        return
+    try:
+        datetime.fromisoformat(value)
+        if "." in value:
+            return
+        problem = f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000"'
+    except (TypeError, ValueError):
+        problem = f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "{value}" as "2006"'
+    raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: {problem}")
