@@ -32,7 +32,7 @@ def pod_status(
         "qosClass": old.get("qosClass") or qos_class(pod["spec"]),
     }
     if init:
-        status["initContainerStatuses"] = list(init)
+        status["initContainerStatuses"] = [{**entry, "ready": _exit_code(entry) == 0} for entry in init]
     if failure:
         status["reason"] = failure
     if pod["metadata"].get("generation"):
