@@ -1,6 +1,6 @@
 """Request bodies: from bytes to the object the request is about, refused as the server refuses them.
 
-JSON and YAML are read. Protobuf is not, and gets the 415 that says so.
+JSON and YAML are read, and protobuf for the few kinds that `protobuf` knows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from orchestrator.rehearsal import protobuf
 from orchestrator.rehearsal.apierrors import ApiError, bad_request, unsupported_media_type
 from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.types import ResourceType
@@ -44,6 +45,8 @@ def too_large() -> ApiError:
 def decode(raw: bytes, content_type: str) -> Decoded:
     """Reads JSON or YAML. ApiError 400 for a broken body, 415 for another media type."""
     media_type = content_type.partition(";")[0].strip() or "application/json"
+    if media_type == protobuf.MEDIA_TYPE and (value := protobuf.parse(raw)) is not None:
+        return Decoded(value)
     if media_type not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
     if media_type == "application/yaml":

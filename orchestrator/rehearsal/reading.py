@@ -79,5 +79,5 @@ def _read_token(token: str) -> tuple[int, Key]:
         version, namespace, name = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(version), (str(namespace), str(name))
     except ValueError:
-        problem = "invalid character '\u0081' looking for beginning of value"
+        problem = "invalid character '\\u0081' looking for beginning of value"
         raise bad_request(f"invalid continue token: continue key is not valid: {problem}") from None

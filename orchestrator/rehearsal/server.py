@@ -39,7 +39,7 @@ from orchestrator.rehearsal.discovery import Discovery
 from orchestrator.rehearsal.garbage import Garbage
 from orchestrator.rehearsal.negotiation import AGGREGATED, accepts_aggregated
 from orchestrator.rehearsal.paths import Target, read_target
-from orchestrator.rehearsal.rbac import User, Wish, allowed
+from orchestrator.rehearsal.rbac import AUTHENTICATED, User, Wish, allowed
 from orchestrator.rehearsal.reviews import review, token_request
 from orchestrator.rehearsal.seeds import Seeds
 from orchestrator.rehearsal.store import Store
@@ -96,7 +96,7 @@ class ApiServer:
             return refusal(ApiError(500, "InternalError", "an error on the server has prevented the request"))
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        user = self.tokens.user(request.headers.get("Authorization", ""))
+        user = self._user(request)
         target = read_target(request.method, request.path, request.query)
         self._authorize(user, target)
         if not target.resource:
@@ -106,6 +106,16 @@ class ApiServer:
             raise no_such_path()
         call = Call(request, target, rt, user)
         return await (self._subresource(call) if target.subresource else self._object(call))
+
+    def _user(self, request: web.Request) -> User:
+        """Who asks: the bearer of the token, or whom the bearer may and wants to impersonate."""
+        user = self.tokens.user(request.headers.get("Authorization", ""))
+        name = request.headers.get("Impersonate-User")
+        if name is None:
+            return user
+        target = Target(request.path, "impersonate", resource="users", name=name)
+        self._authorize(user, target)
+        return User(name, (*request.headers.getall("Impersonate-Group", []), AUTHENTICATED))
 
     def _authorize(self, user: User, target: Target) -> None:
         wish = Wish(
@@ -196,6 +206,7 @@ class ApiServer:
         return answer(scale.scale_of(obj)) if subresource == "scale" else show(call, obj)
 
     async def _plugged_in(self, call: Call) -> web.StreamResponse:
+        self.store.peek(call.rt, call.namespace, call.name)
         handler = self.handlers.get(f"{call.rt.plural}/{call.target.subresource}")
         if handler is None:
             raise no_such_path()

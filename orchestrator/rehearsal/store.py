@@ -237,6 +237,8 @@ class Store:
 
     def _remove(self, rt: ResourceType, old: Object, dry_run: bool) -> Object:
         last = _copy(old)
+        if rt.kind == "Pod":
+            _mark_deleting(rt, last, 0)
         if not dry_run:
             self._commit("DELETED", rt, last, old)
         return _copy(last)
