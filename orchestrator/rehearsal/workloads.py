@@ -14,6 +14,7 @@ from aiohttp import web
 
 from orchestrator.rehearsal.controllers.base import Controller, WorkQueue
 from orchestrator.rehearsal.controllers.claims import Claims
+from orchestrator.rehearsal.controllers.deploymentconfigs import DeploymentConfigs
 from orchestrator.rehearsal.controllers.deployments import Deployments
 from orchestrator.rehearsal.controllers.jobs import Jobs
 from orchestrator.rehearsal.controllers.replicasets import ReplicaSets
@@ -21,6 +22,7 @@ from orchestrator.rehearsal.controllers.replicationcontrollers import Replicatio
 from orchestrator.rehearsal.environments import NODE_NAME, POD_ADDRESS
 from orchestrator.rehearsal.execs import serve_exec
 from orchestrator.rehearsal.images import Recipe
+from orchestrator.rehearsal.instantiate import serve_instantiate
 from orchestrator.rehearsal.kubelet import NODE_LABELS, POD, Kubelet
 from orchestrator.rehearsal.logs import serve_log
 from orchestrator.rehearsal.objects import Object, timestamp
@@ -56,6 +58,8 @@ class Workloads:
             "pods/log": partial(serve_log, store, self._kubelet),
             "pods/eviction": partial(_evict, store),
         }
+        if self._openshift:
+            self._routes["deploymentconfigs/instantiate"] = partial(serve_instantiate, store)
         self._kubelet.start()
         self._queue.start()
 
@@ -71,13 +75,14 @@ class Workloads:
         return self._routes
 
     def _controllers(self, store: Store, root: Path) -> list[Controller]:
-        return [
+        controllers: list[Controller] = [
             Claims(store, root),
             ReplicaSets(store),
             ReplicationControllers(store),
             Deployments(store),
             Jobs(store),
         ]
+        return [*controllers, DeploymentConfigs(store)] if self._openshift else controllers
 
 
 def _register_node(store: Store) -> None:

@@ -22,11 +22,12 @@ def set_condition(
     lastTransitionTime moves with the status; lastUpdateTime with status or reason, or when `touch` says so.
     """
     old, now = find_condition(conditions, kind), timestamp()
-    wanted = {"type": kind, "status": status, "reason": reason, "message": message}
+    wanted = {"type": kind, "status": status, **({"reason": reason} if reason else {}), "message": message}
     same_status = old is not None and old["status"] == status
     wanted["lastTransitionTime"] = old["lastTransitionTime"] if old and same_status else now
-    same = old is not None and same_status and old["reason"] == reason and not touch
-    wanted["lastUpdateTime"] = old["lastUpdateTime"] if old and same else now
+    same = old is not None and same_status and old.get("reason", "") == reason and not touch
+    before = old and (old.get("lastUpdateTime") or old.get("lastProbeTime"))
+    wanted["lastUpdateTime"] = before if before and same else now
     if old is None:
         return [*conditions, wanted]
     return [wanted if found is old else found for found in conditions]
