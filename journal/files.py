@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -15,6 +17,10 @@ from journal import schema
 from journal.errors import JournalDamaged, JournalMissing, JournalTooNew, translated
 
 BUSY_TIMEOUT_SECONDS = 10.0
+
+# POSIX forgets all of a process's locks on a file when any descriptor of it is closed. `_make` closes
+# one, so no connection to that file may come to life in another thread meanwhile.
+OPENING = threading.Lock()
 
 
 def journal_mode_for(version: tuple[int, int, int]) -> Literal["wal", "truncate"]:
@@ -27,7 +33,7 @@ def journal_mode_for(version: tuple[int, int, int]) -> Literal["wal", "truncate"
 
 def open_writable(path: Path) -> sqlite3.Connection:
     """A connection that may write; makes the file, its directory and its tables where they are missing."""
-    with translated(path, "written"):
+    with OPENING, translated(path, "written"):
         _make(path)
         db = _connect(path, "mode=rw")
         try:
@@ -39,7 +45,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
 def open_readable(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. A changed schema is let through: `verify` tells about it."""
-    with translated(path, "read"):
+    with OPENING, translated(path, "read"):
         if not path.exists() or path.stat().st_size == 0:
             raise JournalMissing(f"there is no journal at {path}")
         db = _connect(path, "mode=ro")
@@ -82,7 +88,8 @@ def _make(path: Path) -> None:
     if path.exists():
         return
     _make_directory(path.parent)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
@@ -107,11 +114,22 @@ def _prepared(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     db.execute(f"PRAGMA journal_mode = {journal_mode_for(sqlite3.sqlite_version_info)}")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    _try_writing(db)
     if version < schema.VERSION:
         schema.migrate(db)
     if complaint := quick_check(db) or schema.difference(db):
         raise JournalDamaged(f"the journal {path} is damaged: {complaint}")
     return db
+
+
+def _try_writing(db: sqlite3.Connection) -> None:
+    """Raises where nothing can be written: SQLite opens such a file read-only without a word, and even begins."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("PRAGMA user_version = 0")
+    finally:
+        if db.in_transaction:  # A full disk has ended it already.
+            db.execute("ROLLBACK")
 
 
 def _check_readable(db: sqlite3.Connection, path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,11 +58,14 @@ def race(path: Path, run: str, facts: int) -> None:
     journal = Journal.open(path, write=True)
     holder = this_holder()
     left, lost = facts, 0
+    say("ready")
+    sys.stdin.read()
     lease = journal.take_lease(run, holder, ttl_seconds=60, steal=True, now=now())
     while left:
         try:
             journal.append(lease, [Draft("Noted", {"by": holder, "left": left})], recorded_at=now())
             left -= 1
+            time.sleep(0.002)  # SQLite's waiting is not fair; who never pauses keeps the other out.
         except JournalError as error:
             assert type(error).__name__ == "LeaseLost", error
             lost += 1
@@ -83,6 +87,25 @@ def open_only(path: Path, run: str, facts: int) -> None:
     """Opens the journal for writing and says whether that dragged in sqlite-utils."""
     Journal.open(path, write=True).close()
     say("sqlite_utils" in sys.modules)
+
+
+def look_unprivileged(path: Path, run: str, facts: int) -> None:
+    """Says what a user without any rights can do: open for writing, read, make another journal."""
+    if os.getuid() == 0:
+        import journal.verification  # noqa: F401  What is needed must be loaded before the rights are gone.
+
+        os.setgid(65534)
+        os.setuid(65534)
+    for place, write in ((path, True), (path, False), (path.with_name("new.db"), True)):
+        try:
+            say(_facts(place, run, write=write))
+        except JournalError as error:
+            say(type(error).__name__, error)
+
+
+def _facts(path: Path, run: str, *, write: bool) -> str:
+    with Journal.open(path, write=write) as journal:
+        return f"{len(list(journal.read(run)))} {journal.verify(run).status}"
 
 
 def die_in_commit(path: Path, run: str, facts: int) -> None:
@@ -120,6 +143,15 @@ def fill_disk(path: Path, run: str, facts: int) -> None:
     ballast.unlink()
     say("after", journal.append(lease, [Draft("Noted", {})], recorded_at=now())[0].seq)
     say(journal.verify(run).status)
+
+
+def make_without_room(path: Path, run: str, facts: int) -> None:
+    """Makes a journal where no file may become longer than 8 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+    try:
+        Journal.open(path, write=True)
+    except JournalError as error:
+        say(type(error).__name__, error)
 
 
 def _append_until_refused(journal: Journal, run: str, append: Callable[[int], object]) -> None:

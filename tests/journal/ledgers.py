@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,9 +30,11 @@ def fact(number: int) -> Draft:
     return Draft("StepStarted", {"n": number, "word": "größer"}, step=f"step-{number % 3}", attempt=1, actor="op")
 
 
-def child(*arguments: object) -> subprocess.Popen[str]:
+def child(*arguments: object, before: Sequence[object] = (), stdin: int = subprocess.DEVNULL
+          ) -> subprocess.Popen[str]:
     """A function of ledger_children.py in a process of its own; its output can be read line by line."""
+    command = [*before, sys.executable, CHILDREN, *arguments]
     return subprocess.Popen(
-        [sys.executable, str(CHILDREN), *map(str, arguments)],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [str(word) for word in command],
+        stdin=stdin, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

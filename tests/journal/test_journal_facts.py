@@ -14,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import NOW, RUN, fact, written
 
-from journal import Draft, Head, Journal, JournalDamaged, JournalUnwritable, LeaseLost, RunMissing, this_holder
+from journal import (
+    Draft,
+    Head,
+    Journal,
+    JournalDamaged,
+    JournalUnwritable,
+    LeaseLost,
+    RunMissing,
+    this_holder,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -97,11 +106,9 @@ def test_a_time_without_zone_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("statement", [
     "UPDATE facts SET actor = 'x'",
     "DELETE FROM facts",
-    "INSERT OR REPLACE INTO facts SELECT run, 1, recorded_at, epoch, 'x', type, version, step, attempt, data, prev,"
-    " digest FROM facts",
-    "REPLACE INTO facts SELECT * FROM facts WHERE seq = 2",
-    "INSERT INTO facts SELECT run, 9, recorded_at, epoch, actor, type, version, step, attempt, data, prev, digest"
-    " FROM facts WHERE seq = 1",
+    "INSERT OR REPLACE INTO facts SELECT * FROM facts WHERE seq = 1",
+    "REPLACE INTO facts SELECT * FROM facts WHERE seq = 3",
+    "INSERT INTO facts SELECT 'other', 9, recorded_at, epoch, actor, type, version, step, 1, data, prev, digest FROM facts",
     "UPDATE OR REPLACE facts SET seq = 1 WHERE seq = 2",
     "INSERT INTO facts SELECT * FROM facts WHERE seq = 1 ON CONFLICT DO UPDATE SET actor = 'x'",
     "UPDATE blobs SET data = x'00'",
