@@ -283,9 +283,12 @@ class RunningServer:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
+        """Ends connections first, then the extensions. A second call does nothing."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
         self.kubeconfig.unlink(missing_ok=True)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await runner.cleanup()
         for extension in reversed(self._extensions):
             await extension.stop()
         self._garbage.stop()
