@@ -17,7 +17,7 @@ from orchestrator import events as ev
 from orchestrator.clock import Clock, label
 from orchestrator.decide import decide
 from orchestrator.effects import Effect
-from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, RestoreError
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.events import Fact, Json
 from orchestrator.lanes import Lanes
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
@@ -84,7 +84,7 @@ class Engine:
         while self.lanes.under_way():
             try:
                 self.lanes.wait(None)
-            except RestoreError:
+            except Exception:
                 continue  # the first error is already on its way up
 
     # ---- one move ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
     +-- DecisionNeeded            a person has to say how to go on
     +-- VerificationMissed        what was expected is not there
     +-- RollbackStopped           some steps are back, some are not
+    +-- Interrupted               somebody pressed Ctrl-C, or the machine asked us to end
     +-- UsageWrong                the words of the command don't fit together
 
 This library knows no exit codes: commands/exits.py has the one table.
@@ -69,6 +70,9 @@ class VerificationMissed(RestoreError): ...
 
 
 class RollbackStopped(RestoreError): ...
+
+
+class Interrupted(RestoreError): ...
 
 
 class UsageWrong(RestoreError): ...

@@ -48,7 +48,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
     "torn": {
         "DecisionAsked": "torn",
         "DecisionRecorded done": "finished",
-        "DecisionRecorded not-done": "ready",
+        "DecisionRecorded not-done": "ready",  # and stays so, however often it is found torn again
         "DecisionRecorded skip": "skipped",
     },
     "failed": {"DecisionRecorded skip": "skipped", "DecisionRecorded done": "finished"},
@@ -113,6 +113,7 @@ class StepState:
     busy_since: datetime | None = None
     not_before: datetime | None = None
     is_asked: bool = False
+    is_overruled: bool = False  # a person said: not done, go on from what was seen
     is_verification: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -290,8 +291,8 @@ def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
         require(step.before is None or fact.before == step.before, state, fact)
     if isinstance(fact, ev.StepUndoStarted):
         require(fact.attempt == step.undo_attempt + 1, state, fact)
-    if name == "DecisionRecorded not-done" and step.status == "torn":
-        return "started" if step.before is not None else "ready"
+    if step.is_overruled and status in ("torn", "drifted"):
+        return "ready" if status == "torn" else "undoable"
     return status
 
 
@@ -307,23 +308,27 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
             return replace(step, after=fact.seen, busy_since=None, reason="", ended_at=at)
         case ev.StepFoundRestored():
             return replace(step, seen=fact.seen, busy_since=None, reason="", ended_at=at)
-        case ev.StepFoundTorn() | ev.StepFailed():
+        case ev.StepFoundTorn():
+            return replace(step, reason=fact.reason, seen=fact.seen, is_asked=False)
+        case ev.StepFailed():
             return replace(step, reason=fact.reason, is_asked=False)
         case ev.DriftFound():
             return replace(step, reason=fact.reason, seen=fact.now, is_asked=False)
         case ev.StepStarted():
             return replace(
                 step, attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
-                started_at=step.started_at or at,
+                started_at=step.started_at or at, is_overruled=False,
             )
         case ev.StepUndoStarted():
-            return replace(step, undo_attempt=fact.attempt, tries=step.tries + 1)
+            return replace(step, undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
         case ev.RetryScheduled():
             return replace(
                 step, reason=fact.reason, failures=fact.failures, not_before=fact.not_before
             )
         case ev.DecisionAsked():
             return replace(step, is_asked=True)
+        case ev.DecisionRecorded(verdict="not-done"):
+            return replace(step, is_overruled=True)
         case _:
             return replace(step, ended_at=at if status in ENDED_FORWARD | ENDED_BACKWARD else None)
 

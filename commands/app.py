@@ -1,0 +1,61 @@
+"""The typer app, and main(): the one door through which errors leave."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+
+from commands import printer
+from commands.check import check
+from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
+from commands.log import log
+from commands.plan import plan
+from commands.rehearse import rehearse
+from commands.resolve import resolve
+from commands.resume import resume
+from commands.rollback import rollback
+from commands.run import run
+from commands.runs import runs
+from commands.status import status
+from commands.verify import verify
+from orchestrator.errors import RestoreError
+
+EXIT_STATUS = "Exit status: " + ", ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
+
+app = typer.Typer(
+    name="restore",
+    help="Carry a 3scale database restore through to its end, over connections that break.",
+    epilog=EXIT_STATUS,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, verify, rehearse):
+    app.command(verb.__name__)(verb)
+
+
+def main() -> None:
+    """Run a command; exit with the code of the table in commands/exits.py."""
+    try:
+        app()
+    except RestoreError as error:
+        printer.error(error.message, hint=error.hint)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception:
+        traceback.print_exc()
+        printer.error("this is a bug; please report it with the lines above. The journal is intact")
+        sys.exit(BUG)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Output(enum.StrEnum):
+    table = "table"
+    json = "json"
+    yaml = "yaml"
+
+
+class LogOutput(enum.StrEnum):
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    yaml = "yaml"
+
+
+class Part(enum.StrEnum):
+    backend_redis = "backend-redis"
+    system_redis = "system-redis"
+
+
+class Release(enum.StrEnum):
+    v2_13 = "2.13"
+    v2_15 = "2.15"
+
+
+JournalPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal", envvar="RESTORE_JOURNAL", help="The journal. [default: $XDG_STATE_HOME/restore/journal.db]",
+        show_default=False,
+    ),
+]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", help="The namespace of the installation. [default: the context's]",
+                      show_default=False)
+]
+Context = Annotated[str, typer.Option("--context", help="A context of the kubeconfig.", show_default=False)]
+Kubeconfig = Annotated[
+    str, typer.Option("--kubeconfig", help="A kubeconfig file. [default: kubectl's]", show_default=False)
+]
+OutputAs = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
+LogOutputAs = Annotated[LogOutput, typer.Option("--output", "-o", help="How to print the facts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; go on.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every fact as it is recorded.")]
+Only = Annotated[list[Part] | None, typer.Option("--only", help="Restore this part only; may be repeated.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `restore runs` lists it.")]

@@ -1,0 +1,92 @@
+"""The only module that prints. Results go to stdout, progress and messages to stderr.
+
+On a terminal and in a pipe alike: one line a step, when it ends. -v shows every fact.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from commands.options import Output
+
+if TYPE_CHECKING:
+    from orchestrator.events import Entry
+    from orchestrator.plan import Plan
+
+
+def say(text: str = "") -> None:
+    """A line of the result."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """A line beside the result: progress, a remark, an error."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def document(value: object, output: Output) -> None:
+    """One JSON or YAML document, and nothing else."""
+    if output.value == "yaml":
+        import yaml
+
+        sys.stdout.write(yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False, allow_unicode=True))
+    else:
+        say(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as kubectl prints them."""
+    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    for line in lines:
+        say("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def error(message: str, stands: str = "", hint: str = "") -> None:
+    """What happened, where the run stands, and what to type next."""
+    tell(f"restore: error: {message}")
+    if stands:
+        tell(f"restore: {stands}")
+    if hint:
+        tell(f"restore: hint: {hint}")
+
+
+class Progress:
+    """Hears every fact as it becomes durable; says what a person wants to see of it."""
+
+    def __init__(self, plan: Plan, *, verbose: bool) -> None:
+        self.plan = plan
+        self.verbose = verbose
+        self.begun: dict[str, float] = {}
+
+    def __call__(self, entry: Entry) -> None:
+        fact = entry.fact
+        step = getattr(fact, "step", "")
+        if step:
+            self.begun.setdefault(step, entry.recorded_at.timestamp())
+        if self.verbose:
+            tell(line_of(entry))
+        elif fact.name in ENDINGS:
+            seconds = entry.recorded_at.timestamp() - self.begun.pop(step)
+            title = self.plan.step(step).title
+            tell(f"  {ENDINGS[fact.name]:<9} {title:<58} {seconds:6.1f} s")
+        elif fact.name in REMARKS:
+            tell(f"  {'...':<9} {step}: {fact.sentence()}" if step else f"  {'...':<9} {fact.sentence()}")
+
+
+ENDINGS: Mapping[str, str] = {"StepFoundDone": "done", "StepFoundRestored": "restored", "StepFailed": "failed"}
+REMARKS = frozenset(
+    {"RetryScheduled", "StepFoundTorn", "DriftFound", "VerificationPassed", "VerificationFailed", "RunPaused"}
+)
+
+
+def line_of(entry: Entry) -> str:
+    """A fact as one line of the log."""
+    step = getattr(entry.fact, "step", "")
+    subject = f"{step}: " if step else ""
+    return f"{entry.seq:>5}  {entry.recorded_at:%Y-%m-%d %H:%M:%S}Z  {subject}{entry.fact.sentence()}"

@@ -1,0 +1,42 @@
+"""restore resolve: a person says what no probe can tell, and the answer is a fact with a name and a reason."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from commands import printer, wiring
+from commands.options import JournalPath, Run
+
+
+class Verdict(enum.StrEnum):
+    done = "done"
+    not_done = "not-done"
+    skip = "skip"
+
+
+def resolve(
+    run: Run,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="The step that waits for a decision.")],
+    as_: Annotated[Verdict, typer.Option("--as", help="What is true of it.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the journal.")],
+    journal: JournalPath = None,
+) -> None:
+    """Decide about a step that is in doubt; `restore resume` goes on from there.
+
+    Exit status: 0 recorded, 10 unknown run, 11 held by another process, 21 the step waits for no decision.
+    """
+    from orchestrator.clock import SystemClock
+    from orchestrator.errors import UsageWrong
+    from orchestrator.events import DecisionRecorded
+    from orchestrator.runs import record_decision, refuse_unsound, user
+
+    ledger = wiring.open_journal(journal, write=True)
+    loaded = refuse_unsound(ledger, run)
+    if step not in loaded.state.steps:
+        raise UsageWrong(f"{run} has no step {step}", hint=f"restore status {run}")
+    fact = DecisionRecorded(step=step, verdict=as_.value, reason=reason, by=user())
+    record_decision(ledger, SystemClock(), run, fact)
+    printer.say(f"recorded: step {step} is {as_.value}; go on with: restore resume {run}")

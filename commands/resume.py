@@ -1,0 +1,58 @@
+"""restore resume: go on from the journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands import printer, wiring
+from commands.carrying import carry
+from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Run, Verbose
+from commands.run import ended
+
+if TYPE_CHECKING:
+    from orchestrator.runs import Loaded
+
+
+def resume(
+    run: Run,
+    bundle: Annotated[Path | None, typer.Option(help="The bundle, where it has been moved.")] = None,
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+    journal: JournalPath = None,
+    verbose: Verbose = False,
+    output: OutputAs = Output.table,
+) -> None:
+    """Go on from the journal: shows what is finished, in doubt and left, then carries on.
+
+    Exit status: 0 done, 3 stopped, 4 a decision is needed, 6 verification failed, 10 unknown run, 11 held
+    by another process, 12 journal damaged, 13 journal too new, 21 another cluster or bundle, 30/31 cluster.
+    """
+    from orchestrator.events import RunResumed
+    from orchestrator.runs import program, refuse_unsound, same_bundle, user
+
+    ledger = wiring.open_journal(journal, write=True)
+    loaded = refuse_unsound(ledger, run)
+    if loaded.state.closed in ("finished", "rolled back"):
+        ended(ledger, run, loaded.state, output)
+        return
+    introduce(loaded)
+    if loaded.state.phase == "forward":
+        same_bundle(loaded, bundle)
+    cluster = wiring.cluster_of(loaded, bundle, kubeconfig, context)
+    again = RunResumed(program=program(), by=user())
+    state = carry(ledger, cluster, run, loaded.plan, [again], verbose=verbose)
+    ended(ledger, run, state, output)
+
+
+def introduce(loaded: Loaded) -> None:
+    """What is finished, in doubt, left, before anything is done."""
+    steps = loaded.state.steps
+    done = [n for n, s in steps.items() if s.status in ("finished", "skipped", "restored", "untouched")]
+    doubt = [n for n, s in steps.items() if s.is_in_doubt]
+    left = len(steps) - len(done) - len(doubt)
+    printer.tell(f"run {loaded.run}: {len(done)} steps ended, {len(doubt)} in doubt, {left} left")
+    for name in doubt:
+        printer.tell(f"  in doubt  {name}: begun, attempt {steps[name].attempt}; it is looked at first")

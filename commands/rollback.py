@@ -1,0 +1,78 @@
+"""restore rollback: take back what a run did, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands import printer, wiring
+from commands.carrying import carry
+from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Run, Verbose, Yes
+from commands.plan import reversed_order
+from commands.run import ended
+from orchestrator.errors import UsageWrong
+
+if TYPE_CHECKING:
+    from orchestrator.cluster.live import LiveCluster
+    from orchestrator.events import Fact
+    from orchestrator.runs import Loaded
+
+
+def rollback(
+    run: Run,
+    to: Annotated[str, typer.Option(metavar="STEP", help="Back to before this step.", show_default=False)] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+    journal: JournalPath = None,
+    yes: Yes = False,
+    verbose: Verbose = False,
+    output: OutputAs = Output.table,
+) -> None:
+    """Take back what a run did, from its recorded pictures, newest first. Can be resumed like a run.
+
+    Exit status: 0 everything is back, 4 a decision is needed, 5 some steps are not back, 10 unknown run,
+    11 held by another process, 12 journal damaged, 30/31 cluster.
+    """
+    from orchestrator.runs import refuse_unsound
+
+    ledger = wiring.open_journal(journal, write=True)
+    loaded = refuse_unsound(ledger, run)
+    if loaded.state.closed == "rolled back":
+        ended(ledger, run, loaded.state, output)
+        return
+    if to and to not in loaded.state.steps:
+        raise UsageWrong(f"{run} has no step {to}", hint=f"restore status {run}")
+    facts = opening_facts(loaded, to)
+    cluster = wiring.cluster_of(loaded, None, kubeconfig, context)
+    if dry_run:
+        show(loaded, cluster, facts, output)
+        return
+    wiring.confirm(
+        f"Take back {run}? What was written to the restored Redis since is lost.", yes=yes
+    )
+    state = carry(ledger, cluster, run, loaded.plan, facts, verbose=verbose)
+    ended(ledger, run, state, output)
+
+
+def opening_facts(loaded: Loaded, to: str) -> list[Fact]:
+    """The turning point, or a resumption where the run has turned already."""
+    from orchestrator.events import RollbackOpened, RunResumed
+    from orchestrator.runs import program, user
+
+    if loaded.state.phase == "backward":
+        return [RunResumed(program=program(), by=user())]
+    return [RollbackOpened(by=user(), down_to=to)]
+
+
+def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output) -> None:
+    """What a rollback would do now, step by step, with the fact that each value comes from."""
+    from orchestrator.foresight import foresee
+
+    foreseen = foresee(loaded, cluster, facts, reversed_order(loaded.plan))
+    if output is not Output.table:
+        printer.document(foreseen, output)
+        return
+    rows = [(f["step"], f["standing"], f["from_fact"], "; ".join(f["effects"]) or "-") for f in foreseen]
+    printer.table(("STEP", "FOUND", "PICTURE", "WOULD DO"), rows)

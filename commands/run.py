@@ -1,0 +1,116 @@
+"""restore run: open a run and carry it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands import printer, wiring
+from commands.carrying import carry
+from commands.options import Context, JournalPath, Kubeconfig, Namespace, Only, Output, OutputAs, Verbose, Yes
+from orchestrator.errors import PlanChanged, UsageWrong
+
+if TYPE_CHECKING:
+    from journal import Journal
+    from orchestrator.bundle import BundleReport
+    from orchestrator.cluster.connection import Connection
+    from orchestrator.cluster.live import LiveCluster
+    from orchestrator.events import Entry
+    from orchestrator.installation import Installation
+    from orchestrator.plan import Plan
+    from orchestrator.state import RunState
+
+
+def run(
+    source: Annotated[Path, typer.Argument(metavar="BUNDLE|PLAN", help="A bundle, or a plan file.")],
+    namespace: Namespace = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+    only: Only = None,
+    journal: JournalPath = None,
+    yes: Yes = False,
+    verbose: Verbose = False,
+    output: OutputAs = Output.table,
+) -> None:
+    """Open a run and carry it out; the run's id is printed first.
+
+    Exit status: 0 done, 3 stopped and resumable, 4 a decision is needed, 6 verification failed, 20 bundle
+    invalid, 21 no longer what the plan was made for, 22 preflight refused, 30/31 cluster, 130 interrupted.
+    """
+    planned = read_plan(source) if source.is_file() else None
+    bundle = Path(planned["bundle"]) if planned else source
+    parts = tuple(planned["plan"]["parts"]) if planned else wiring.only_of(only)
+    report = wiring.sound_bundle(bundle, parts)
+    cluster = wiring.live_cluster(kubeconfig, context, namespace, bundle)
+    made, found, warnings = wiring.sound_plan(cluster, report, parts)
+    if planned is not None and planned["digest"] != made.digest:
+        raise PlanChanged(
+            f"{source} was made for another bundle or for what the installation was then",
+            hint=f"restore plan {bundle} --out {source}",
+        )
+    for warning in warnings:
+        printer.tell(f"restore: warning: {warning}")
+    wiring.confirm(
+        f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
+    )
+    ledger = wiring.open_journal(journal, write=True)
+    start(made, found, report, cluster, ledger, verbose=verbose, output=output)
+
+
+def start(
+    made: Plan,
+    found: Installation,
+    report: BundleReport,
+    cluster: LiveCluster,
+    ledger: Journal,
+    *,
+    verbose: bool,
+    output: Output,
+    heard: Callable[[Entry], None] = lambda entry: None,
+) -> str:
+    """Open the run, say its id, carry it out; returns the id."""
+    from datetime import UTC, datetime
+
+    from orchestrator.runs import new_run_id, opening
+
+    run_id = new_run_id(made.runbook, datetime.now(UTC))
+    (printer.say if output is Output.table else printer.tell)(f"run {run_id}")
+    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid))
+    state = carry(ledger, cluster, run_id, made, facts, verbose=verbose, heard=heard)
+    ended(ledger, run_id, state, output)
+    return run_id
+
+
+def ended(ledger: Journal, run_id: str, state: RunState, output: Output) -> None:
+    """How a run ended, and the head of its chain: a copy kept elsewhere shows what is cut off later."""
+    from commands.status import summary
+
+    head = ledger.head(run_id)
+    if output is not Output.table:
+        printer.document(summary(run_id, state, head.digest if head else ""), output)
+    else:
+        printer.say(f"run {run_id} {state.closed} at fact {state.seq}")
+        printer.say(f"journal head {head.digest if head else '-'}")
+
+
+def context_of(connection: Connection, namespace_uid: str) -> dict[str, object]:
+    """Where a run belongs, for the journal: no credentials, only where they are found."""
+    return {
+        "server": connection.server, "kubeconfig": connection.kubeconfig, "context": connection.context,
+        "namespace": connection.namespace, "namespace_uid": namespace_uid,
+    }
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """A plan file as `restore plan --out` writes it."""
+    try:
+        read = json.loads(path.read_text())
+        return {key: read[key] for key in ("plan", "digest", "bundle")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageWrong(
+            f"{path} is neither a bundle directory nor a plan file", hint="restore plan BUNDLE --out plan.json"
+        ) from error

@@ -1,0 +1,150 @@
+"""Putting the parts together: which journal, which cluster, which clock; asking; ending."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import (
+    DecisionNeeded,
+    Interrupted,
+    RestoreError,
+    RollbackStopped,
+    RunHalted,
+    RunUnknown,
+    VerificationMissed,
+)
+
+if TYPE_CHECKING:
+    from journal import Journal
+    from orchestrator.bundle import BundleReport
+    from orchestrator.cluster.live import LiveCluster
+    from orchestrator.installation import Installation
+    from orchestrator.plan import Plan
+    from orchestrator.runs import Loaded
+    from orchestrator.state import RunState
+
+
+def journal_path(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    from platformdirs import user_state_path
+
+    return user_state_path("restore") / "journal.db"
+
+
+def open_journal(given: Path | None, *, write: bool) -> Journal:
+    """The journal at its path. Raises RunUnknown where there is none to read."""
+    from journal import Journal
+    from orchestrator.runs import explained
+
+    path = journal_path(given)
+    if not write and not path.exists():
+        raise RunUnknown(f"there is no journal at {path}", hint="restore rehearse")
+    with explained(""):
+        return Journal.open(path, write=write)
+
+
+def live_cluster(kubeconfig: str, context: str, namespace: str, bundle: Path | None = None) -> LiveCluster:
+    from orchestrator.cluster.connection import connect
+    from orchestrator.cluster.live import LiveCluster
+
+    return LiveCluster(connect(kubeconfig, context, namespace), bundle)
+
+
+def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: str) -> LiveCluster:
+    """The cluster that a run was opened on, by what its journal says, unless named otherwise."""
+    known = loaded.opened.context
+    cluster = live_cluster(
+        kubeconfig or str(known.get("kubeconfig", "")),
+        context or ("" if kubeconfig else str(known.get("context", ""))),
+        str(known.get("namespace", "")),
+        bundle or Path(str(loaded.opened.bundle["path"])),
+    )
+    from orchestrator.observe import namespace_uid
+    from orchestrator.runs import same_cluster
+
+    same_cluster(loaded, namespace_uid(cluster, cluster.connection.namespace))
+    return cluster
+
+
+def sound_bundle(path: Path, only: tuple[str, ...]) -> BundleReport:
+    """The bundle's report, or the first thing that is wrong with it."""
+    from orchestrator.bundle import inspect_bundle
+    from orchestrator.errors import BundleInvalid
+    from orchestrator.runbooks.threescale import PARTS
+
+    report = inspect_bundle(path, frozenset(only or PARTS))
+    if report.errors:
+        wrong = report.errors[0]
+        more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
+        raise BundleInvalid(f"{wrong.file}: {wrong.message}{more}", hint=f"restore check {path}")
+    return report
+
+
+def sound_plan(
+    cluster: LiveCluster, report: BundleReport, only: tuple[str, ...]
+) -> tuple[Plan, Installation, list[str]]:
+    """The plan, what it was made from, and the warnings. Raises PreflightRefused: nothing was changed."""
+    from orchestrator.errors import PreflightRefused
+    from orchestrator.observe import observe
+    from orchestrator.runbooks.threescale import preflight, restore_plan
+
+    found = observe(cluster)
+    findings = preflight(found, report, only)
+    refusals = [f"{f.subject}: {f.message}" for f in findings if f.severity == "error"]
+    if refusals:
+        raise PreflightRefused(
+            "; ".join(refusals), hint=f"kubectl get all --namespace {cluster.connection.namespace}"
+        )
+    warnings = [f"{f.subject}: {f.message}" for f in findings if f.severity == "warning"]
+    warnings += [f"{f.file}: {f.message}" for f in report.findings if f.severity == "warning"]
+    return restore_plan(found, report, only), found, warnings
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on a terminal; without one, stop and name the flag."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise DecisionNeeded(f"{question} Nobody can be asked here", hint="add --yes to the command")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise DecisionNeeded("not confirmed; nothing was changed", hint="add --yes to the command")
+
+
+def outcome(run: str, state: RunState) -> RestoreError | None:
+    """Why a run did not reach its end, as the error that names the exit code; None when it did."""
+    if state.closed in ("finished", "rolled back"):
+        return None
+    hint = f"restore resume {run}"
+    if state.phase == "backward":
+        return RollbackStopped(f"the rollback stopped: {state.reason}", hint=f"restore rollback {run}")
+    if state.needs == "verification":
+        return VerificationMissed(f"verification failed: {state.reason}", hint=hint)
+    if state.needs == "decision":
+        step = next((n for n, s in state.steps.items() if s.status in ("torn", "drifted")), "STEP")
+        return DecisionNeeded(
+            state.reason, hint=f"restore resolve {run} {step} --as done|not-done|skip --reason TEXT"
+        )
+    return RunHalted(state.reason or "the run was stopped", hint=hint)
+
+
+def stands(run: str, state: RunState) -> str:
+    """Where a run stands, in one sentence."""
+    ended = sum(s.status in ("finished", "skipped", "restored", "untouched") for s in state.steps.values())
+    doubt = [name for name, s in state.steps.items() if s.is_in_doubt]
+    what = "back" if state.phase == "backward" else "finished"
+    text = f"run {run} is at fact {state.seq}; {ended} of {len(state.steps)} steps are {what}"
+    return text + (f"; in doubt: {', '.join(doubt)}" if doubt else "")
+
+
+def interrupted(run: str) -> Interrupted:
+    return Interrupted("interrupted; what was under way is in the journal", hint=f"restore resume {run}")
+
+
+def only_of(parts: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(str(part) for part in parts or ())

@@ -1,0 +1,266 @@
+"""Opening a run, going on with it, and taking it back: the journal, the lease, the engine put together.
+
+Resuming is not special: the state comes from the journal, a RunResumed makes it forget what was seen,
+and the same engine carries on.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import platform
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import journal as ledger
+from journal import GroupWriter, Journal, Lease
+from orchestrator import events as ev
+from orchestrator.bundle import BundleReport, inspect_bundle
+from orchestrator.clock import Clock
+from orchestrator.engine import Engine
+from orchestrator.errors import (
+    BundleInvalid,
+    IllegalFact,
+    JournalBroken,
+    JournalNewer,
+    PlanChanged,
+    RestoreError,
+    RunHalted,
+    RunHeldElsewhere,
+    RunUnknown,
+)
+from orchestrator.events import Entry, Fact, Json
+from orchestrator.installation import Installation
+from orchestrator.lanes import ThreadLanes
+from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
+from orchestrator.plan import Plan
+from orchestrator.port import Cluster
+from orchestrator.recorder import Admit, Published, Recorder, Writer, entries_of
+from orchestrator.state import RunState, fold
+
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # those that cannot be mistaken when typed from a screen
+
+Heard = Callable[[Entry], None]
+
+
+def program() -> str:
+    return f"restore {importlib.metadata.version('restore')}"
+
+
+def user() -> str:
+    """Who, as far as this machine knows: user@host."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"unknown@{socket.gethostname()}"
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A run as its journal tells it."""
+
+    run: str
+    entries: tuple[Entry, ...]
+    state: RunState
+
+    @property
+    def plan(self) -> Plan:
+        assert self.state.opened is not None
+        return Plan.model_validate(self.state.opened.plan)
+
+    @property
+    def opened(self) -> ev.RunOpened:
+        assert self.state.opened is not None
+        return self.state.opened
+
+
+def load(journal: Journal, run: str) -> Loaded:
+    """Read and fold a run. Raises RunUnknown, JournalBroken."""
+    with explained(run):
+        entries = tuple(entries_of(list(journal.read(run))))
+    if not entries:
+        raise RunUnknown(f"there is no run {run} in {journal.path}", hint="restore runs")
+    try:
+        return Loaded(run, entries, fold(entries))
+    except IllegalFact as error:
+        raise JournalBroken(f"the facts of {run} contradict each other: {error}", hint=f"restore verify {run}") from error
+
+
+def refuse_unsound(journal: Journal, run: str) -> Loaded:
+    """A run that may be gone on with: chain unbroken, every fact understood. Raises JournalBroken, JournalNewer."""
+    with explained(run):
+        verdict = journal.verify(run)
+    if verdict.status != "ok":
+        raise JournalBroken(
+            f"the journal of {run} is {verdict.status}: {verdict.reason}", hint=f"restore verify {run}"
+        )
+    loaded = load(journal, run)
+    if loaded.state.unknown:
+        raise JournalNewer(
+            f"{run} holds {loaded.state.unknown} facts of a newer version of this program: it can be read, "
+            "not gone on with",
+            hint=f"restore log {run}",
+        )
+    return loaded
+
+
+# ---- opening -----------------------------------------------------------------------------------
+
+
+def new_run_id(runbook: str, now: datetime) -> str:
+    return f"{runbook}-{now:%Y%m%d}-" + "".join(secrets.choice(LETTERS) for _ in range(4))
+
+
+def opening(plan: Plan, installation: Installation, bundle: BundleReport, context: Json) -> list[Fact]:
+    """The first facts of a run. The plan is in them whole; the bundle by path and digest."""
+    found = {"path": bundle.path, "digest": bundle.digest, "files": [f.name for f in bundle.files]}
+    environment = {"python": platform.python_version(), "system": platform.platform()}
+    opened = ev.RunOpened(
+        plan=plan.model_dump(mode="json"), plan_digest=plan.digest, context=context | environment,
+        bundle=found, program=program(), by=user(),
+    )
+    seen = installation.model_dump(mode="json", exclude={"config_text"})
+    return [opened, ev.InstallationObserved(installation=seen)]
+
+
+# ---- acting ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Session:
+    """What carrying a run needs. `cluster` is the port: embedded or not makes no difference."""
+
+    journal: Journal
+    cluster: Cluster
+    clock: Clock
+    heard: Heard = lambda entry: None
+
+
+def carry_on(session: Session, run: str, plan: Plan, facts: list[Fact], *, steal: bool = False) -> RunState:
+    """Take the lease, record these facts first, and let the engine go as far as it can."""
+    journal, now = session.journal, session.clock.now
+    with explained(run):
+        lease = journal.take_lease(
+            run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, steal=steal, now=now()
+        )
+        with LeaseKeeper(journal, lease, now) as keeper:
+            state = fold(entries_of(list(journal.read(run))))  # under the lease: nobody else adds to it
+            recorder = Recorder(
+                state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard
+            )
+            engine = Engine(run, plan, recorder, session.cluster, session.clock, ThreadLanes())
+            keeper.on_loss = engine.stop.set
+            try:
+                return drive(engine, recorder, lease, facts, keeper)
+            finally:
+                recorder.close()
+
+
+def drive(
+    engine: Engine, recorder: Recorder, lease: Lease, facts: list[Fact], keeper: LeaseKeeper
+) -> RunState:
+    taken = ev.LeaseTaken(holder=lease.holder)
+    opened, rest = (facts[:1], facts[1:]) if recorder.state.phase == "unopened" else ([], facts)
+    recorder.record(*opened, taken, *rest)
+    try:
+        state = engine.carry_on()
+    except KeyboardInterrupt:
+        if not recorder.state.closed:
+            recorder.record(ev.RunPaused(reason="interrupted from the keyboard or by a signal", needs="resume"))
+        raise
+    if keeper.lost is not None:
+        raise keeper.lost
+    return state
+
+
+def writer_of(
+    journal: Journal, lease: Lease, now: Callable[[], datetime]
+) -> Callable[[Admit, Published], Writer]:
+    def make(admit: Admit, published: Published) -> Writer:
+        return GroupWriter(journal, lease, now=now, admit=admit, published=published)
+
+    return make
+
+
+def record_decision(session_journal: Journal, clock: Clock, run: str, fact: ev.DecisionRecorded) -> None:
+    """What a person decided, as a fact with a name and a reason. Raises UsageWrong's kin for a step not asked about."""
+    with explained(run):
+        lease = session_journal.take_lease(
+            run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, now=clock.now()
+        )
+        try:
+            state = fold(entries_of(list(session_journal.read(run))))
+            recorder = Recorder(state, writer_of(session_journal, lease, clock.now), clock.now, actor=user())
+            try:
+                recorder.record(fact)
+            except IllegalFact as error:
+                raise PlanChanged(
+                    f"step {fact.step} waits for no decision", hint=f"restore status {run}"
+                ) from error
+            finally:
+                recorder.close()
+        finally:
+            session_journal.release_lease(lease)
+
+
+# ---- what must still be so when a run is gone on with -----------------------------------------------
+
+
+def same_bundle(loaded: Loaded, bundle: Path | None = None) -> None:
+    """Refuse another bundle than the run's, as long as something of it is still to be copied."""
+    kinds = {step.id for step in loaded.plan.steps if step.kind == "copy_into_pod"}
+    if all(loaded.state.steps[name].status in ("finished", "skipped") for name in kinds):
+        return
+    path = bundle or Path(loaded.opened.bundle["path"])
+    report = inspect_bundle(path, frozenset(loaded.plan.parts))
+    if report.errors:
+        raise BundleInvalid(
+            f"{report.errors[0].file}: {report.errors[0].message}", hint=f"restore check {path}"
+        )
+    if report.digest != loaded.opened.bundle["digest"]:
+        raise PlanChanged(
+            f"the bundle {path} is no longer the one that {loaded.run} was opened with",
+            hint=f"restore status {loaded.run}",
+        )
+
+
+def same_cluster(loaded: Loaded, namespace_uid: str) -> None:
+    """Refuse another cluster, or a namespace that was made anew."""
+    if loaded.opened.context.get("namespace_uid") != namespace_uid:
+        raise PlanChanged(
+            f"this is not the cluster and namespace that {loaded.run} was opened on "
+            f"({loaded.opened.context.get('namespace')} at {loaded.opened.context.get('server')})",
+            hint=f"restore status {loaded.run}",
+        )
+
+
+@contextmanager
+def explained(run: str) -> Iterator[None]:
+    """The journal's errors as ours, each with the next command to type."""
+    try:
+        yield
+    except ledger.RunHeld as error:
+        raise RunHeldElsewhere(str(error), hint=f"restore status {run}") from error
+    except ledger.LeaseLost as error:
+        raise RunHeldElsewhere(str(error), hint=f"restore status {run}") from error
+    except (ledger.RunMissing, ledger.JournalMissing) as error:
+        raise RunUnknown(str(error), hint="restore runs") from error
+    except ledger.JournalTooNew as error:
+        raise JournalNewer(str(error), hint=f"restore log {run}") from error
+    except ledger.JournalDamaged as error:
+        raise JournalBroken(str(error), hint=f"restore verify {run}") from error
+    except ledger.JournalUnwritable as error:
+        raise RunHalted(
+            f"{error}; nothing was done that is not in it", hint=f"restore resume {run}"
+        ) from error
+
+
+__all__ = ["Loaded", "RestoreError", "Session", "carry_on", "load", "opening", "refuse_unsound"]
