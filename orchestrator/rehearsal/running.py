@@ -1,0 +1,98 @@
+"""One embedded cluster in one process: everything plugged together, kept until it is stopped or idle.
+
+`cluster.json` in the root says that it is there, for whoever comes later: it is written once the API
+listens, and again when the installation is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.rehearsal.installation import Installation, Release
+from orchestrator.rehearsal.lifecycle import CLUSTER_FILE, started_ticks
+from orchestrator.rehearsal.operator import Operator
+from orchestrator.rehearsal.redis_pod import RedisRecipe, write
+from orchestrator.rehearsal.server import RunningServer, serve
+from orchestrator.rehearsal.workloads import Workloads
+
+IDLE_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a cluster. `port` 0 is any free one; without a request for `idle_minutes` it ends."""
+
+    root: Path
+    release: Release
+    namespace: str = "threescale"
+    port: int = 0
+    idle_minutes: float = 60.0
+    operator_delay_seconds: float = 0.2
+
+
+async def run(options: Options) -> None:
+    """Runs until SIGTERM, SIGINT or idleness; then stops every pod as a node would."""
+    cluster = Cluster(options)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, cluster.ended.set)
+    await cluster.run()
+
+
+class Cluster:
+    """`ended` is set to end it."""
+
+    def __init__(self, options: Options) -> None:
+        self.ended = asyncio.Event()
+        self._options = options
+        self._asked_at = time.monotonic()
+
+    async def run(self) -> None:
+        options = self._options
+        installation = Installation(options.release, options.namespace, options.root)
+        operator = Operator(installation, delay_seconds=options.operator_delay_seconds)
+        workloads = Workloads([("*redis*", RedisRecipe())])
+        server = await serve(
+            options.root, port=options.port, extensions=[workloads, operator], on_request=self._note_request
+        )
+        watching = [asyncio.create_task(self._end_when_idle()), asyncio.create_task(self._announce(server, operator))]
+        try:
+            await self.ended.wait()
+        finally:
+            for task in watching:
+                task.cancel()
+            await server.stop()
+            (options.root / CLUSTER_FILE).unlink(missing_ok=True)
+
+    def _note_request(self) -> None:
+        self._asked_at = time.monotonic()
+
+    async def _end_when_idle(self) -> None:
+        allowed_seconds = self._options.idle_minutes * 60
+        while time.monotonic() - self._asked_at < allowed_seconds:
+            await asyncio.sleep(min(IDLE_CHECK_SECONDS, allowed_seconds))
+        self.ended.set()
+
+    async def _announce(self, server: RunningServer, operator: Operator) -> None:
+        self._write_file(server.port, ready=False)
+        await operator.ready.wait()
+        self._write_file(server.port, ready=True)
+
+    def _write_file(self, port: int, *, ready: bool) -> None:
+        options = self._options
+        content = {
+            "pid": os.getpid(),
+            "started_ticks": started_ticks(os.getpid()),
+            "release": options.release,
+            "namespace": options.namespace,
+            "port": port,
+            "ready": ready,
+        }
+        fresh = write(options.root / f".{CLUSTER_FILE}", json.dumps(content) + "\n", 0o600)
+        fresh.replace(options.root / CLUSTER_FILE)
