@@ -78,6 +78,8 @@ def translated(path: Path, doing: Literal["read", "written"]) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise from_sqlite(error, path, doing) from None
+    except UnicodeDecodeError:  # Python could not even read SQLite's message, which quoted the file.
+        raise JournalDamaged(f"the journal {path} is damaged: it holds text that is none") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise JournalUnwritable(f"the journal {path} cannot be {doing}: {reason}") from None

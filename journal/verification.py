@@ -56,6 +56,8 @@ def verify_run(db: sqlite3.Connection, run: str, anchor: str | None) -> Verdict 
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in UNREACHABLE:
             raise
         return Verdict("broken", None, f"sqlite cannot read the file: {error}", walk.facts, walk.head)
+    except UnicodeDecodeError:
+        return Verdict("broken", None, "the file holds text that is none", walk.facts, walk.head)
     finally:
         with suppress(sqlite3.Error):
             db.execute("ROLLBACK")
