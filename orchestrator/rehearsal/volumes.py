@@ -67,7 +67,10 @@ def unlink_mounts(links: Mapping[Path, Path]) -> None:
 
 
 def make_directory(path: Path) -> Path:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The directory, made with its parents where they are missing: for the owner alone, every one."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 
