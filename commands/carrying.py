@@ -14,8 +14,9 @@ from orchestrator.errors import RestoreError
 if TYPE_CHECKING:
     from journal import Journal
     from orchestrator.cluster.live import LiveCluster
-    from orchestrator.events import Entry, Fact
+    from orchestrator.events import Entry
     from orchestrator.plan import Plan
+    from orchestrator.runs import Opening
     from orchestrator.state import RunState
 
 
@@ -28,7 +29,7 @@ def carry(
     cluster: LiveCluster,
     run: str,
     plan: Plan,
-    facts: list[Fact],
+    opening: Opening,
     *,
     verbose: bool,
     heard: Callable[[Entry], None] = lambda entry: None,
@@ -45,7 +46,7 @@ def carry(
 
     end_on_signals()
     try:
-        state = carry_on(Session(journal, cluster, clock, hear), run, plan, facts)
+        state = carry_on(Session(journal, cluster, clock, hear), run, plan, opening)
     except KeyboardInterrupt:
         raise wiring.interrupted(run) from None
     finally:

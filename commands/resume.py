@@ -30,8 +30,7 @@ def resume(
     Exit status: 0 done, 3 stopped, 4 a decision is needed, 6 verification failed, 10 unknown run, 11 held
     by another process, 12 journal damaged, 13 journal too new, 21 another cluster or bundle, 30/31 cluster.
     """
-    from orchestrator.events import RunResumed
-    from orchestrator.runs import program, refuse_unsound, same_bundle, user
+    from orchestrator.runs import refuse_unsound, same_bundle, to_resume
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
@@ -42,8 +41,7 @@ def resume(
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)
     cluster = wiring.cluster_of(loaded, bundle, kubeconfig, context)
-    again = RunResumed(program=program(), by=user())
-    state = carry(ledger, cluster, run, loaded.plan, [again], verbose=verbose)
+    state = carry(ledger, cluster, run, loaded.plan, to_resume, verbose=verbose)
     ended(ledger, run, state, output)
 
 

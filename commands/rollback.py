@@ -35,7 +35,7 @@ def rollback(
     Exit status: 0 everything is back, 4 a decision is needed, 5 some steps are not back, 10 unknown run,
     11 held by another process, 12 journal damaged, 30/31 cluster.
     """
-    from orchestrator.runs import refuse_unsound
+    from orchestrator.runs import refuse_unsound, to_roll_back
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
@@ -44,26 +44,16 @@ def rollback(
         return
     if to and to not in loaded.state.steps:
         raise UsageWrong(f"{run} has no step {to}", hint=f"restore status {run}")
-    facts = opening_facts(loaded, to)
+    turn = to_roll_back(to)
     cluster = wiring.cluster_of(loaded, None, kubeconfig, context)
     if dry_run:
-        show(loaded, cluster, facts, output)
+        show(loaded, cluster, turn(loaded.state), output)
         return
     wiring.confirm(
         f"Take back {run}? What was written to the restored Redis since is lost.", yes=yes
     )
-    state = carry(ledger, cluster, run, loaded.plan, facts, verbose=verbose)
+    state = carry(ledger, cluster, run, loaded.plan, turn, verbose=verbose)
     ended(ledger, run, state, output)
-
-
-def opening_facts(loaded: Loaded, to: str) -> list[Fact]:
-    """The turning point, or a resumption where the run has turned already."""
-    from orchestrator.events import RollbackOpened, RunResumed
-    from orchestrator.runs import program, user
-
-    if loaded.state.phase == "backward":
-        return [RunResumed(program=program(), by=user())]
-    return [RollbackOpened(by=user(), down_to=to)]
 
 
 def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output) -> None:

@@ -75,12 +75,12 @@ def start(
     """Open the run, say its id, carry it out; returns the id."""
     from datetime import UTC, datetime
 
-    from orchestrator.runs import new_run_id, opening
+    from orchestrator.runs import new_run_id, opening, to_open
 
     run_id = new_run_id(made.runbook, datetime.now(UTC))
     (printer.say if output is Output.table else printer.tell)(f"run {run_id}")
     facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid))
-    state = carry(ledger, cluster, run_id, made, facts, verbose=verbose, heard=heard)
+    state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=heard)
     ended(ledger, run_id, state, output)
     return run_id
 

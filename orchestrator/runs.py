@@ -144,8 +144,32 @@ class Session:
     heard: Heard = lambda entry: None
 
 
-def carry_on(session: Session, run: str, plan: Plan, facts: list[Fact], *, steal: bool = False) -> RunState:
-    """Take the lease, record these facts first, and let the engine go as far as it can."""
+Opening = Callable[[RunState], list[Fact]]
+
+
+def to_open(facts: list[Fact]) -> Opening:
+    """A new run begins with these facts."""
+    return lambda state: facts
+
+
+def to_resume(state: RunState) -> list[Fact]:
+    """A run that is over has nothing to resume, and its journal stays as it is."""
+    return [] if state.closed in ("finished", "rolled back") else [ev.RunResumed(program=program(), by=user())]
+
+
+def to_roll_back(down_to: str = "") -> Opening:
+    """The turning point; or a resumption, where the run has turned already."""
+
+    def opening(state: RunState) -> list[Fact]:
+        if state.phase == "backward":
+            return to_resume(state)
+        return [ev.RollbackOpened(by=user(), down_to=down_to)]
+
+    return opening
+
+
+def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal: bool = False) -> RunState:
+    """Take the lease, record how this begins, and let the engine go as far as it can."""
     journal, now = session.journal, session.clock.now
     with explained(run):
         lease = journal.take_lease(
@@ -153,6 +177,9 @@ def carry_on(session: Session, run: str, plan: Plan, facts: list[Fact], *, steal
         )
         with LeaseKeeper(journal, lease, now) as keeper:
             state = fold(entries_of(list(journal.read(run))))  # under the lease: nobody else adds to it
+            facts = opening(state)
+            if not facts:
+                return state
             recorder = Recorder(
                 state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard
             )

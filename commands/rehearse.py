@@ -1,0 +1,3 @@
+"""restore rehearse: the whole restore on the embedded cluster."""
+def rehearse() -> None:
+    """Rehearse."""

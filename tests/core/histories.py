@@ -1,0 +1,191 @@
+"""Carrying a plan on the model, with deaths: a journal in memory, a clock that jumps, lanes by a seed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from journal import Draft, Record
+from orchestrator import effects as fx
+from orchestrator import events as ev
+from orchestrator.engine import Engine
+from orchestrator.lanes import Work
+from orchestrator.plan import Plan
+from orchestrator.recorder import Admit, Published, Recorder, entries_of
+from orchestrator.runbooks.threescale import restore_plan
+from orchestrator.runs import to_resume, to_roll_back
+from orchestrator.state import RunState, fold
+from tests.core.model import ModelCluster
+
+START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+
+
+class Death(BaseException):
+    """The process ends here, without any more words."""
+
+
+@dataclass
+class Fate:
+    """Counts boundaries and ends the process at the n-th (0: never)."""
+
+    die_at: int = 0
+    count: int = 0
+
+    def boundary(self) -> None:
+        self.count += 1
+        if self.count == self.die_at:
+            raise Death
+
+
+@dataclass
+class History:
+    """A journal and a world that outlive the processes which act on them."""
+
+    cluster: ModelCluster
+    plan: Plan
+    records: list[Record] = field(default_factory=list)
+    lives: int = 0
+
+    def live(self, facts: list[ev.Fact], die_at: int = 0, seed: int = 0) -> tuple[RunState | None, int]:
+        """One process from start to end or death: (the state it ended with, or None; boundaries passed)."""
+        self.lives += 1
+        fate, clock = Fate(die_at), JumpingClock(len(self.records))
+
+        def make_writer(admit: Admit, published: Published) -> MemoryWriter:
+            return MemoryWriter(self, fate, self.lives, clock, admit, published)
+
+        recorder = Recorder(self.state(), make_writer, clock.now)
+        cluster: Any = MortalCluster(self.cluster, fate)
+        engine = Engine("run", self.plan, recorder, cluster, clock, SeededLanes(seed))
+        try:
+            recorder.record(*facts)
+            return engine.carry_on(), fate.count
+        except Death:
+            return None, fate.count
+
+    def state(self) -> RunState:
+        return fold(entries_of(self.records))
+
+    def types(self) -> list[str]:
+        return [record.type for record in self.records]
+
+
+class MemoryWriter:
+    """Admits, appends and publishes, with a boundary on either side of the append."""
+
+    def __init__(
+        self, history: History, fate: Fate, epoch: int, clock: JumpingClock, admit: Admit, published: Published
+    ) -> None:
+        self.history, self.fate, self.epoch, self.clock = history, fate, epoch, clock
+        self.admit, self.published = admit, published
+
+    def append(self, *drafts: Draft) -> list[Record]:
+        self.admit(drafts)
+        self.fate.boundary()
+        stamp = self.clock.now().isoformat()
+        start = len(self.history.records)
+        records = [
+            Record("run", start + i + 1, stamp, self.epoch, "", d.type, d.version, d.step, d.attempt, d.data, "", "")
+            for i, d in enumerate(drafts)
+        ]
+        self.history.records.extend(records)
+        self.fate.boundary()
+        self.published(records)
+        return records
+
+    def close(self) -> None: ...
+
+
+class MortalCluster:
+    """The model with a boundary before and after each effect."""
+
+    def __init__(self, cluster: ModelCluster, fate: Fate) -> None:
+        self.cluster, self.fate = cluster, fate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cluster, name)
+
+    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
+        self.fate.boundary()
+        for fact in self.cluster.perform(effect, step=step, attempt=attempt):
+            self.fate.boundary()
+            yield fact
+
+
+class JumpingClock:
+    """Time passes by waiting, and a little with every look at it."""
+
+    def __init__(self, seconds: int) -> None:
+        self.at = START + timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        self.at += timedelta(microseconds=1)
+        return self.at
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class SeededLanes:
+    """Interleaves the lanes' work step by step, in an order that follows from the seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.work: dict[str, Work] = {}
+
+    def under_way(self) -> frozenset[str]:
+        return frozenset(self.work)
+
+    def start(self, name: str, work: Work) -> None:
+        self.work[name] = work
+
+    def wait(self, timeout_seconds: float | None) -> None:
+        while True:
+            name = self.random.choice(sorted(self.work))
+            try:
+                next(self.work[name])
+            except StopIteration:
+                del self.work[name]
+                return
+            except BaseException:
+                self.work.clear()
+                raise
+
+
+def opened(plan: Plan) -> list[ev.Fact]:
+    return [
+        ev.RunOpened(
+            plan=plan.model_dump(mode="json"), plan_digest=plan.digest, context={}, bundle={}, program="test",
+            by="test",
+        )
+    ]
+
+
+TURNED: list[ev.Fact] = [ev.RollbackOpened(by="test")]
+
+
+def begin(flavour: str, only: tuple[str, ...] = ()) -> History:
+    cluster = ModelCluster(flavour)
+    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), only))
+
+
+def go_on(history: History, again: Callable[[History], list[ev.Fact]], seed: int = 0) -> RunState:
+    """Live until a life ends by itself."""
+    while True:
+        state, _ = history.live(again(history), seed=seed)
+        if state is not None:
+            return state
+
+
+def resumed(history: History) -> list[ev.Fact]:
+    """What a resuming process records first: opening, where the first life died before it could."""
+    return to_resume(history.state()) if history.records else opened(history.plan)
+
+
+def turned(history: History) -> list[ev.Fact]:
+    """What a rollback records first, or its resumption."""
+    return to_roll_back()(history.state())
