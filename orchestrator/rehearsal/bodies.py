@@ -50,7 +50,7 @@ def decode(raw: bytes, content_type: str) -> Decoded:
     if media_type not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
     if media_type == "application/yaml":
-        return Decoded(_yaml(raw))
+        return Decoded(parse_yaml(raw))
     return parse_json(raw)
 
 
@@ -82,7 +82,7 @@ def _unpaired(value: Any, path: str, complaints: list[str]) -> Any:
     return value
 
 
-def _yaml(raw: bytes) -> Any:
+def parse_yaml(raw: bytes) -> Any:
     """YAML as the API reads it: by way of JSON, where a boolean stays a boolean and cannot be a name."""
     try:
         return json.loads(json.dumps(yaml.load(raw, Loader=_Loader)))

@@ -16,7 +16,7 @@ from orchestrator.rehearsal.types import ResourceType
 Object = dict[str, Any]
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-SERVER_SET = ("selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+SERVER_SET = ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
         "resourceVersion", "generateName", "namespace", "name")
 

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.rehearsal.apierrors import Cause, conflict, invalid_kind
 from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.selectors import selector_text
-from orchestrator.rehearsal.store import Store
+from orchestrator.rehearsal.store import Stamp, Store
 from orchestrator.rehearsal.types import ResourceType
 
 SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -29,14 +29,16 @@ def scale_of(obj: Object) -> Object:
     }
 
 
-def set_scale(store: Store, rt: ResourceType, namespace: str, name: str, scale: Any, *, dry_run: bool) -> Object:
+def set_scale(
+    store: Store, rt: ResourceType, namespace: str, name: str, scale: Any, *, dry_run: bool, stamp: Stamp
+) -> Object:
     """Sets the replicas that `scale` asks for and returns the new Scale. ApiError 404, 409 or 422."""
     workload = store.get(rt, namespace, name)
     metadata = (scale if isinstance(scale, dict) else {}).get("metadata") or {}
     if metadata.get("resourceVersion", "") not in ("", workload["metadata"]["resourceVersion"]):
         raise conflict(rt, name)
     workload["spec"]["replicas"] = _replicas(scale, name)
-    return scale_of(store.replace(rt, namespace, name, workload, dry_run=dry_run))
+    return scale_of(store.replace(rt, namespace, name, workload, dry_run=dry_run, stamp=stamp))
 
 
 def _replicas(scale: Any, name: str) -> int:

@@ -31,6 +31,8 @@ ENDED = ("Succeeded", "Failed")
 PROPAGATION_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 Key = tuple[str, str]
+Stamp = Callable[[Object, Object | None], None]
+"""Alters a new object (given the old one) right before it is compared and stored."""
 log = logging.getLogger(__name__)
 
 
@@ -90,7 +92,15 @@ class Store:
 
     # Writing
 
-    def create(self, rt: ResourceType, namespace: str | None, obj: Object, *, dry_run: bool = False) -> Object:
+    def create(
+        self,
+        rt: ResourceType,
+        namespace: str | None,
+        obj: Object,
+        *,
+        dry_run: bool = False,
+        stamp: Stamp | None = None,
+    ) -> Object:
         """Stores a new object and returns it complete. ApiError 404 (namespace), 403, 409 or 422."""
         self._admit(rt, namespace)
         new = born(rt, namespace or "", obj)
@@ -102,6 +112,8 @@ class Store:
             raise apierrors.internal("resourceVersion should not be set on objects to be created")
         if key in self._kind(rt):
             raise apierrors.already_exists(rt, name)
+        if stamp is not None:
+            stamp(new, None)
         if not dry_run:
             self._commit("ADDED", rt, new, None)
         created: Object = copy_json(new)
@@ -116,6 +128,7 @@ class Store:
         *,
         subresource: str = "",
         dry_run: bool = False,
+        stamp: Stamp | None = None,
     ) -> Object:
         """Writes the whole object, or its status alone (`subresource="status"`).
 
@@ -129,7 +142,7 @@ class Store:
         if metadata.get("uid", "") not in ("", old["metadata"]["uid"]):
             why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
             raise apierrors.conflict(rt, name, why + str(old["metadata"]["uid"]))
-        return self._update(rt, old, obj, subresource, dry_run)
+        return self._update(rt, old, obj, subresource, dry_run=dry_run, stamp=stamp)
 
     def change(
         self,
@@ -146,7 +159,7 @@ class Store:
             return None
         wanted = copy_json(old)
         fn(wanted)
-        return self._update(rt, old, wanted, subresource, dry_run=False)
+        return self._update(rt, old, wanted, subresource)
 
     def delete(
         self,
@@ -221,10 +234,21 @@ class Store:
         if causes:
             raise apierrors.invalid(rt, new["metadata"].get("name", ""), causes)
 
-    def _update(self, rt: ResourceType, old: Object, wanted: Object, subresource: str, dry_run: bool) -> Object:
+    def _update(
+        self,
+        rt: ResourceType,
+        old: Object,
+        wanted: Object,
+        subresource: str,
+        *,
+        dry_run: bool = False,
+        stamp: Stamp | None = None,
+    ) -> Object:
         new = updated(rt, old, wanted, subresource)
         apply_defaults(rt, new, openshift=self._openshift)
         self._validate(rt, new, old)
+        if stamp is not None:
+            stamp(new, old)
         if new == old:
             return _copy(old)
         if rt.generation and spec_differs(rt, old, new):

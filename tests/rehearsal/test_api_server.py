@@ -11,12 +11,12 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from api_clients import Client, on_cluster
 
 from orchestrator.rehearsal.auth import grant
 from orchestrator.rehearsal.server import Handler, RunningServer
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
+from tests.rehearsal.api_clients import Client, on_cluster
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 CONFIGS = "/apis/apps.openshift.io/v1/namespaces/default/deploymentconfigs"
