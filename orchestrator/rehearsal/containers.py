@@ -8,62 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 import secrets
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.rehearsal.environments import ConfigError, container_environment, expand
-from orchestrator.rehearsal.images import ContainerContext, Launch, Recipe, pull_error, recipe_for
+from orchestrator.rehearsal.environments import ConfigError
+from orchestrator.rehearsal.images import Launch, pull_error
+from orchestrator.rehearsal.launching import Surroundings, note_main_process, prepare_launch
 from orchestrator.rehearsal.objects import Object, timestamp
 from orchestrator.rehearsal.probes import watch_probe
-from orchestrator.rehearsal.processes import Process, Processes
-from orchestrator.rehearsal.recorder import Recorder
-from orchestrator.rehearsal.store import Store
-from orchestrator.rehearsal.volumes import container_mounts, make_directory
-
-log = logging.getLogger(__name__)
+from orchestrator.rehearsal.processes import Process
+from orchestrator.rehearsal.volumes import container_mounts
 
 CONFIG_RETRY_SECONDS = 0.5
 BACK_OFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Before the first restart, the second, …; a real kubelet begins with 10 s and ends with five minutes."""
 FORGIVEN_AFTER_SECONDS = 10
 START_FAILED = 128
-SHELL_FILE = "shell.bash"
-MAIN_PID_FILE = "main.pid"
-SHELL = """\
-# In a container the main process has the pid 1; here it is an ordinary process.
-kill() {
-  local argument arguments=()
-  for argument; do
-    [ "$argument" = 1 ] && argument=$(cat "$REHEARSAL_MAIN_PID")
-    arguments+=("$argument")
-  done
-  builtin kill "${arguments[@]}"
-}
-"""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the containers of one pod share."""
-
-    store: Store
-    processes: Processes
-    recorder: Recorder
-    recipes: Sequence[tuple[str, Recipe]]
-    root: Path
-    pod: Object
-    directory: Path
-    volumes: dict[str, Path]
-    """Volume name -> directory; filled before the first container starts."""
-    port: int
 
 
 class Container:
@@ -199,35 +165,20 @@ class Container:
         except OSError as error:
             return self._ended(START_FAILED, timestamp(), "StartError", str(error))
         code = await self._watched(self._process)
-        self._around.processes.sweep(self._id, self._process.pid)
+        await self._around.processes.sweep(self._id, self._process.pid)
         if time.monotonic() - began > FORGIVEN_AFTER_SECONDS:
             self._failures = 0
         return self._ended(code, self._state["running"]["startedAt"])
 
     def _prepared(self) -> Launch | None:
-        """The launch, complete with PATH and HOME; None while the image cannot be pulled."""
+        """How to launch it this time; None while the image cannot be pulled."""
         image = self._spec["image"]
         why = pull_error(image)
         if why:
             self._report_pull_failure(why)
             return None
         self._event("normal", "Pulled", f'Container image "{image}" already present on machine')
-        around, spec = self._around, self._spec
-        make_directory(self._directory)
-        environment = {"HOME": str(self._directory), **container_environment(around.store, around.pod, spec)}
-        words = {key: [expand(word, environment) for word in spec.get(key) or []] for key in ("command", "args")}
-        context = ContainerContext(
-            pod=around.pod,
-            container={**spec, **words},
-            directory=self._directory,
-            root=around.root,
-            mounts=self.mounts(),
-            environment=environment | self._shell_helpers(),
-            port=around.port,
-            namespace=around.pod["metadata"]["namespace"],
-        )
-        launch = recipe_for(image, around.recipes).launch(context)
-        return replace(launch, environment=_with_path(launch))
+        return prepare_launch(self._around, self._spec, self._directory)
 
     def _started_process(self, launch: Launch) -> Process:
         self._id = secrets.token_hex(32)
@@ -237,7 +188,7 @@ class Container:
             process = self.spawn(launch.argv, stdout=log_file, stderr=log_file)
         finally:
             os.close(log_file)
-        (self._directory / MAIN_PID_FILE).write_text(f"{process.pid}\n")
+        note_main_process(self._directory, process.pid)
         self._event("normal", "Started", f"Started container {self.name}")
         self._state = {"running": {"startedAt": timestamp()}}
         return process
@@ -337,23 +288,11 @@ class Container:
         elif self._state.get("waiting", {}).get("reason") != "ImagePullBackOff":
             self.waiting("ErrImagePull", why)
 
-    def _shell_helpers(self) -> dict[str, str]:
-        """What lets a bash of this container speak of its main process as process 1."""
-        shell = self._directory / SHELL_FILE
-        shell.write_text(SHELL)
-        return {"BASH_ENV": str(shell), "REHEARSAL_MAIN_PID": str(self._directory / MAIN_PID_FILE)}
-
     def _kill(self) -> None:
         if self._process is not None:
             self._process.signal(signal.SIGKILL)
-            self._around.processes.sweep(self._id)
+            self._around.processes.strike(self._id)
 
     def _event(self, severity: str, reason: str, message: str) -> None:
         record = self._around.recorder.warning if severity == "warning" else self._around.recorder.normal
         record(self._around.pod, reason, message, f"spec.containers{{{self.name}}}")
-
-
-def _with_path(launch: Launch) -> dict[str, str]:
-    prefix = [str(path) for path in launch.path_prefix]
-    inherited = launch.environment.get("PATH", os.defpath)
-    return {**launch.environment, "PATH": os.pathsep.join([*prefix, inherited])}

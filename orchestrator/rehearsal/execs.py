@@ -19,8 +19,9 @@ from aiohttp import WSMsgType, web
 
 from orchestrator.rehearsal.apierrors import bad_request
 from orchestrator.rehearsal.containers import Container
-from orchestrator.rehearsal.kubelet import POD, Kubelet
+from orchestrator.rehearsal.kubelet import Kubelet
 from orchestrator.rehearsal.objects import Object
+from orchestrator.rehearsal.podrunner import POD
 from orchestrator.rehearsal.processes import Process
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.streams import Streams, read_some, write_all

@@ -8,140 +8,31 @@ nothing else of the cluster is touched from here.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import socket
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.rehearsal.containers import Container, Surroundings
+from orchestrator.rehearsal.containers import Container
 from orchestrator.rehearsal.environments import NODE_NAME, POD_ADDRESS
 from orchestrator.rehearsal.history import Event
 from orchestrator.rehearsal.images import Recipe
+from orchestrator.rehearsal.launching import Surroundings
 from orchestrator.rehearsal.objects import Object, timestamp
-from orchestrator.rehearsal.podstatus import merged_condition, pod_status, unschedulable_status
+from orchestrator.rehearsal.podrunner import POD, PodRunner
+from orchestrator.rehearsal.podstatus import merged_condition, unschedulable_status
 from orchestrator.rehearsal.processes import Processes
 from orchestrator.rehearsal.recorder import Recorder
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
-from orchestrator.rehearsal.volumes import (
-    MountError,
-    link_mounts,
-    make_directory,
-    prepare_volumes,
-    remove_directory,
-    unlink_mounts,
-)
+from orchestrator.rehearsal.volumes import Links, make_directory
 
-POD = resource_type("Pod")
 CLAIM = resource_type("PersistentVolumeClaim")
 PORTS = range(20_000, 32_000)
 """Below the ports that outgoing connections take."""
-MOUNT_RETRY_SECONDS = 0.5
 STOP_SECONDS = 5.0
 NODE_LABELS = {"kubernetes.io/hostname": NODE_NAME, "kubernetes.io/os": "linux"}
-
-log = logging.getLogger(__name__)
-
-
-class PodRunner:
-    """One pod from its scheduling to its end."""
-
-    def __init__(self, around: Surroundings) -> None:
-        self.pod = around.pod
-        self.stopping = asyncio.Event()
-        self._around = around
-        self._failure: str | None = None
-        self._unsaved = False
-        self._links: dict[Path, Path] = {}
-        spec = around.pod["spec"]
-        self.init = [self._container(entry, "PodInitializing") for entry in spec.get("initContainers") or []]
-        waiting = "PodInitializing" if self.init else "ContainerCreating"
-        self.main = [self._container(entry, waiting) for entry in spec["containers"]]
-
-    def find(self, name: str) -> Container | None:
-        return next((found for found in (*self.main, *self.init) if found.name == name), None)
-
-    def stop(self, grace_seconds: float) -> None:
-        """Asks every container to end; may be called again with a shorter grace."""
-        self.stopping.set()
-        for container in (*self.init, *self.main):
-            container.stop(grace_seconds)
-
-    async def run(self) -> None:
-        """Returns when no process of the pod is left and its last status is written."""
-        try:
-            if await self._mounted() and await self._initialised():
-                await asyncio.gather(*(container.run(self._restarts) for container in self.main))
-        except Exception:
-            log.exception("pod %s", self.pod["metadata"]["name"])
-            self._failure = "KubeletError"
-        self.save()
-
-    def save(self) -> None:
-        """Writes the status of the pod, as it is now, to the store."""
-        self._unsaved = False
-        metadata = self.pod["metadata"]
-        init = [container.status() for container in self.init]
-        main = [container.status() for container in self.main]
-
-        def write(pod: Object) -> None:
-            if pod["metadata"]["uid"] == metadata["uid"]:
-                pod["status"] = pod_status(pod, init, main, timestamp(), self._failure)
-
-        self._around.store.change(POD, metadata["namespace"], metadata["name"], write, subresource="status")
-
-    def clean_up(self) -> None:
-        """Removes what the pod had on this machine; claims stay."""
-        unlink_mounts(self._links)
-        remove_directory(self._around.directory)
-
-    def _container(self, spec: Object, reason: str) -> Container:
-        container = Container(self._around, spec, self._changed)
-        container.waiting(reason)
-        return container
-
-    def _changed(self) -> None:
-        """Changes of one turn of the loop are written together."""
-        if not self._unsaved:
-            self._unsaved = True
-            asyncio.get_running_loop().call_soon(self._save_if_unsaved)
-
-    def _save_if_unsaved(self) -> None:
-        if self._unsaved:
-            self.save()
-
-    def _restarts(self, exit_code: int) -> bool:
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
-
-    async def _mounted(self) -> bool:
-        """Waits until every volume can be had; False when the pod is stopped before."""
-        around = self._around
-        while not self.stopping.is_set():
-            try:
-                around.volumes.update(prepare_volumes(around.store, around.root, self.pod, around.directory))
-            except MountError as error:
-                around.recorder.warning(self.pod, "FailedMount", f"MountVolume.SetUp failed: {error}")
-                await _until(self.stopping, MOUNT_RETRY_SECONDS)
-            else:
-                self._link()
-                return True
-        return False
-
-    def _link(self) -> None:
-        for container in (*self.init, *self.main):
-            mounts = container.mounts()
-            self._links.update((link, link.readlink()) for link in link_mounts(self._around.root, mounts))
-
-    async def _initialised(self) -> bool:
-        """Runs the init containers one after the other; False when one has failed for good."""
-        for container in self.init:
-            code = await container.run(lambda code: code != 0 and self._restarts(1))
-            if code != 0 or self.stopping.is_set():
-                return False
-        return True
 
 
 class Kubelet:
@@ -157,6 +48,7 @@ class Kubelet:
         self._runners: dict[str, PodRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ports: set[int] = set()
+        self._links = Links(root)
 
     def start(self) -> None:
         self._store.subscribe(self._notice)
@@ -198,7 +90,7 @@ class Kubelet:
             return
         runner.stop(0)
         del self._runners[pod["metadata"]["uid"]]
-        self._in_background(self._cleaned(runner))
+        self._in_background(runner.clean_up())
 
     def _schedule_waiting(self, namespace: str) -> None:
         for pod in self._store.scan(POD, namespace):
@@ -261,7 +153,7 @@ class Kubelet:
             volumes={},
             port=self._free_port(),
         )
-        runner = PodRunner(around)
+        runner = PodRunner(around, self._links)
         self._runners[uid] = runner
         self._in_background(self._ran(runner, around.port))
 
@@ -274,12 +166,6 @@ class Kubelet:
         stored = self._store.find(POD, metadata["namespace"], metadata["name"])
         if stored and stored["metadata"]["uid"] == metadata["uid"] and "deletionTimestamp" in stored["metadata"]:
             self._store.purge(POD, metadata["namespace"], metadata["name"])
-
-    async def _cleaned(self, runner: PodRunner) -> None:
-        """Waits for the last process before the directory goes."""
-        for container in (*runner.init, *runner.main):
-            await container.ended()
-        await asyncio.to_thread(runner.clean_up)
 
     def _free_port(self) -> int:
         """A loopback port nobody listens on and no other pod was given."""
@@ -304,10 +190,3 @@ def _scheduled(pod: Object) -> None:
     status = pod.setdefault("status", {"phase": "Pending"})
     status["conditions"] = [merged_condition([], {"type": "PodScheduled", "status": "True"}, timestamp())]
     status["startTime"] = timestamp()
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

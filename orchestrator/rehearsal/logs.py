@@ -15,8 +15,9 @@ from aiohttp import web
 from orchestrator.rehearsal.apierrors import bad_request
 from orchestrator.rehearsal.containers import Container
 from orchestrator.rehearsal.execs import chosen_container
-from orchestrator.rehearsal.kubelet import POD, Kubelet
+from orchestrator.rehearsal.kubelet import Kubelet
 from orchestrator.rehearsal.objects import Object
+from orchestrator.rehearsal.podrunner import POD
 from orchestrator.rehearsal.store import Store
 
 FOLLOW_SECONDS = 0.1

@@ -99,9 +99,14 @@ class Processes:
         process.on_end(partial(self._forget, group, popen.pid))
         return process
 
-    def sweep(self, group: str, *ended: int) -> None:
-        """SIGKILL to whatever is left of `group`; `ended` are sessions whose leader was reaped just now."""
-        warden.sweep(f"{self.cluster}.{group}", self._sessions.get(group, set()) | set(ended))
+    def strike(self, group: str) -> None:
+        """SIGKILL to all of `group`, without waiting for the end."""
+        warden.strike(f"{self.cluster}.{group}", self._sessions.get(group, set()))
+
+    async def sweep(self, group: str, *ended: int) -> None:
+        """Ends whatever is left of `group`; `ended` are sessions whose leader was reaped just now."""
+        while warden.strike(f"{self.cluster}.{group}", self._sessions.get(group, set()) | set(ended)):
+            await asyncio.sleep(warden.PAUSE_SECONDS)
 
     def close(self) -> None:
         """Ends every process of the cluster, and the warden."""

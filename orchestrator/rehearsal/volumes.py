@@ -48,22 +48,31 @@ def container_mounts(container: Object, volumes: Mapping[str, Path]) -> dict[str
     return mounts
 
 
-def link_mounts(root: Path, mounts: Mapping[str, Path]) -> list[Path]:
-    """Makes the mount paths under `root` point at their volumes; returns the links."""
-    links = []
-    for mount_path, target in mounts.items():
-        link = Path(os.path.normpath(mount_path))
-        if link.is_relative_to(root) and link != target:
-            _point(link, target)
-            links.append(link)
-    return links
+class Links:
+    """The symlinks that make mount paths true. Pods that follow one another share them: the newest counts."""
 
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._targets: dict[Path, dict[str, Path]] = {}
 
-def unlink_mounts(links: Mapping[Path, Path]) -> None:
-    """Removes links (link -> target) that nobody has pointed elsewhere meanwhile."""
-    for link, target in links.items():
-        if link.is_symlink() and link.readlink() == target:
-            link.unlink()
+    def add(self, pod_uid: str, mounts: Mapping[str, Path]) -> None:
+        """Points the mount paths under the root at their volumes."""
+        for mount_path, target in mounts.items():
+            link = Path(os.path.normpath(mount_path))
+            if link.is_relative_to(self._root) and link != target:
+                self._targets.setdefault(link, {})[pod_uid] = target
+                _point(link, target)
+
+    def remove(self, pod_uid: str) -> None:
+        """Takes the links of a pod away, or gives them back to a pod that still needs them."""
+        for link, targets in list(self._targets.items()):
+            if targets.pop(pod_uid, None) is None:
+                continue
+            if targets:
+                _point(link, list(targets.values())[-1])
+            else:
+                del self._targets[link]
+                link.unlink(missing_ok=True)
 
 
 def make_directory(path: Path) -> Path:

@@ -9,25 +9,30 @@ this project and little else. Linux only: it reads /proc.
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 MARK = "REHEARSAL_CONTAINER"
 """The variable every process of a container inherits; its value is `<cluster>.<container>`."""
-ROUNDS = 20
+PAUSE_SECONDS = 0.005
 
 
-def sweep(mark: str, sessions: set[int]) -> None:
+def strike(mark: str, sessions: set[int]) -> bool:
     """SIGKILL to every process that carries `mark` (a prefix of the value) or is in one of `sessions`.
 
     Some servers overwrite their environment with a title, so the sessions of the processes we started
-    count too. Repeated until nothing is found, as a process may fork while we look.
+    count too. True when there were any: they need a moment to end, and may have forked while we looked.
     """
-    for _ in range(ROUNDS):
-        found = [pid for pid in _processes() if pid != os.getpid() and _belongs(pid, mark, sessions)]
-        if not found:
-            return
-        for pid in found:
-            _kill(pid)
+    found = [pid for pid in _processes() if pid != os.getpid() and _belongs(pid, mark, sessions)]
+    for pid in found:
+        _kill(pid)
+    return bool(found)
+
+
+def sweep(mark: str, sessions: set[int]) -> None:
+    """Strikes until nothing is left."""
+    while strike(mark, sessions):
+        time.sleep(PAUSE_SECONDS)
 
 
 def _processes() -> list[int]:

@@ -23,9 +23,10 @@ from orchestrator.rehearsal.environments import NODE_NAME, POD_ADDRESS
 from orchestrator.rehearsal.execs import serve_exec
 from orchestrator.rehearsal.images import Recipe
 from orchestrator.rehearsal.instantiate import serve_instantiate
-from orchestrator.rehearsal.kubelet import NODE_LABELS, POD, Kubelet
+from orchestrator.rehearsal.kubelet import NODE_LABELS, Kubelet
 from orchestrator.rehearsal.logs import serve_log
 from orchestrator.rehearsal.objects import Object, timestamp
+from orchestrator.rehearsal.podrunner import POD
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
 

@@ -91,6 +91,9 @@ class DeploymentConfigs:
         if left <= 0:
             self._fail(config, latest, "timed out")
             return None
+        if records.annotation(latest, records.CANCELLED):
+            self._fail(config, latest, "cancelled by the user")
+            return None
         failed = self._stopped_by(config, latest, others)
         if failed:
             self._fail(config, latest, failed)
