@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from journal import schema
-from journal.errors import JournalDamaged, JournalMissing, JournalTooNew, translated
+from journal.errors import JournalDamaged, JournalMissing, JournalTooNew, JournalUnwritable, translated
 
 BUSY_TIMEOUT_SECONDS = 10.0
 
@@ -57,6 +57,15 @@ def open_readable(path: Path) -> sqlite3.Connection:
             if not _is_unsharable_wal(error, path):
                 raise
         return _connect(path, "immutable=1")
+
+
+def new_file(path: Path) -> sqlite3.Connection:
+    """A connection to an empty file that was not there before, with the modes of a journal."""
+    with OPENING, translated(path, "written"):
+        if path.exists():
+            raise JournalUnwritable(f"the file {path} exists already")
+        _make(path)
+        return _connect(path, "mode=rw")
 
 
 def heal(path: Path) -> None:

@@ -193,6 +193,18 @@ class Journal:
         with self._transaction() as db:
             db.execute("DELETE FROM telemetry WHERE run = ?", (run,))
 
+    def copy_to(self, target: Path) -> None:
+        """Writes a consistent copy of the whole journal to a new file (0600); a writer may go on meanwhile.
+
+        Raises JournalUnwritable, also when the target exists.
+        """
+        copy = files.new_file(target)
+        try:
+            with self._lock, translated(target, "written"):
+                self._db.backup(copy)
+        finally:
+            copy.close()
+
     # -- the file ---------------------------------------------------------------------------------
 
     @contextmanager

@@ -40,7 +40,8 @@ class GroupWriter:
 
     `admit` and `published` run in the writer's thread and must not call `append`. `admit` raises to
     refuse, and then leaves the owner's tentative state as it was; after `published` that state is the
-    true one; after a failed commit neither is called again.
+    true one; after a failed commit neither is called again. A `published` that raises kills the writer too,
+    although the facts of that group are in the file.
     """
 
     def __init__(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -227,7 +226,12 @@ def test_odd_names_are_only_names(tmp_path: Path) -> None:
     assert Journal.open(path, write=False).runs() == [RUN]
 
 
-def test_a_copy_is_a_journal(tmp_path: Path) -> None:
-    written(tmp_path / "j.db", facts=3)[0].close()
-    shutil.copy(tmp_path / "j.db", tmp_path / "copy.db")
-    assert Journal.open(tmp_path / "copy.db", write=False).verify(RUN).facts == 3
+def test_a_copy_is_a_journal_of_its_own(tmp_path: Path) -> None:
+    journal, lease = written(tmp_path / "j.db", facts=3)
+    journal.copy_to(tmp_path / "out" / "copy.db")
+    journal.append(lease, [fact(4)], recorded_at=NOW)
+    assert mode(tmp_path / "out" / "copy.db") == 0o600
+    with Journal.open(tmp_path / "out" / "copy.db", write=True) as copy:
+        assert (copy.verify(RUN).status, copy.verify(RUN).facts) == ("ok", 3)
+    with pytest.raises(JournalUnwritable, match="exists already"):
+        journal.copy_to(tmp_path / "out" / "copy.db")

@@ -91,6 +91,17 @@ def test_tampering_is_found_where_it_happened(
     assert found == expected or (found == ("broken", None) and "CAST" in statements[0])
 
 
+@pytest.mark.parametrize(("statement", "reason"), [
+    ("DELETE FROM facts WHERE seq = 3", "fact 3 is missing"),
+    ("DELETE FROM facts WHERE seq > 6", "the chain is cut off after fact 6: there were 8"),
+    ("UPDATE facts SET actor = 'me' WHERE seq = 2", "fact 2 is not what was written: its digest differs"),
+])
+def test_the_reason_is_one_plain_sentence(path: Path, statement: str, reason: str) -> None:
+    tampered(path, statement)
+    with Journal.open(path, write=False) as journal:
+        assert journal.verify(RUN).reason == reason
+
+
 def test_taking_the_triggers_off_and_on_alone_changes_nothing(path: Path) -> None:
     tampered(path)
     assert verdict(path) == ("ok", None)

@@ -118,6 +118,9 @@ def test_a_refusal_reaches_its_producer_alone(tmp_path: Path) -> None:
         assert [record.data["n"] for record in journal.read(RUN)] == [4, 5]
         assert owner.true == owner.tentative == 9
         assert writer.append(fact(1))[0].seq == 3
+        with pytest.raises(Refused):
+            writer.append(fact(1))
+        assert 0 not in owner.groups, "nothing was admitted, so there is nothing to publish"
 
 
 def test_data_that_is_no_json_is_refused_before_it_is_admitted(tmp_path: Path) -> None:
