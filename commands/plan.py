@@ -31,8 +31,8 @@ def plan(
     """
     parts = wiring.only_of(only)
     report = wiring.sound_bundle(bundle, parts)
-    cluster = wiring.live_cluster(kubeconfig, context, namespace)
-    made, found, warnings = wiring.sound_plan(cluster, report, parts)
+    with wiring.live_cluster(kubeconfig, context, namespace) as cluster:
+        made, found, warnings = wiring.sound_plan(cluster, report, parts)
     if out is not None:
         write_plan(out, made, report.digest, str(bundle.resolve()))
     if output is not Output.table:

@@ -40,8 +40,8 @@ def resume(
     introduce(loaded)
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)
-    cluster = wiring.cluster_of(loaded, bundle, kubeconfig, context)
-    state = carry(ledger, cluster, run, loaded.plan, to_resume, verbose=verbose)
+    with wiring.cluster_of(loaded, bundle, kubeconfig, context) as cluster:
+        state = carry(ledger, cluster, run, loaded.plan, to_resume, verbose=verbose)
     ended(ledger, run, state, output)
 
 

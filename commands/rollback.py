@@ -45,14 +45,12 @@ def rollback(
     if to and to not in loaded.state.steps:
         raise UsageWrong(f"{run} has no step {to}", hint=f"restore status {run}")
     turn = to_roll_back(to)
-    cluster = wiring.cluster_of(loaded, None, kubeconfig, context)
-    if dry_run:
-        show(loaded, cluster, turn(loaded.state), output)
-        return
-    wiring.confirm(
-        f"Take back {run}? What was written to the restored Redis since is lost.", yes=yes
-    )
-    state = carry(ledger, cluster, run, loaded.plan, turn, verbose=verbose)
+    with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+        if dry_run:
+            show(loaded, cluster, turn(loaded.state), output)
+            return
+        wiring.confirm(f"Take back {run}? What was written to the restored Redis since is lost.", yes=yes)
+        state = carry(ledger, cluster, run, loaded.plan, turn, verbose=verbose)
     ended(ledger, run, state, output)
 
 
@@ -65,4 +63,4 @@ def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output
         printer.document(foreseen, output)
         return
     rows = [(f["step"], f["standing"], f["from_fact"], "; ".join(f["effects"]) or "-") for f in foreseen]
-    printer.table(("STEP", "FOUND", "PICTURE", "WOULD DO"), rows)
+    printer.table(("STEP", "FOUND NOW", "FROM FACT", "WOULD DO"), rows)

@@ -45,20 +45,20 @@ def run(
     bundle = Path(planned["bundle"]) if planned else source
     parts = tuple(planned["plan"]["parts"]) if planned else wiring.only_of(only)
     report = wiring.sound_bundle(bundle, parts)
-    cluster = wiring.live_cluster(kubeconfig, context, namespace, bundle)
-    made, found, warnings = wiring.sound_plan(cluster, report, parts)
-    if planned is not None and planned["digest"] != made.digest:
-        raise PlanChanged(
-            f"{source} was made for another bundle or for what the installation was then",
-            hint=f"restore plan {bundle} --out {source}",
+    with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
+        made, found, warnings = wiring.sound_plan(cluster, report, parts)
+        if planned is not None and planned["digest"] != made.digest:
+            raise PlanChanged(
+                f"{source} was made for another bundle or for what the installation was then",
+                hint=f"restore plan {bundle} --out {source}",
+            )
+        for warning in warnings:
+            printer.tell(f"restore: warning: {warning}")
+        wiring.confirm(
+            f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
         )
-    for warning in warnings:
-        printer.tell(f"restore: warning: {warning}")
-    wiring.confirm(
-        f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
-    )
-    ledger = wiring.open_journal(journal, write=True)
-    start(made, found, report, cluster, ledger, verbose=verbose, output=output)
+        ledger = wiring.open_journal(journal, write=True)
+        start(made, found, report, cluster, ledger, verbose=verbose, output=output)
 
 
 def start(

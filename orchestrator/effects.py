@@ -7,9 +7,9 @@ them when another one has taken its place.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class EffectBase(BaseModel):
@@ -123,3 +123,5 @@ class SwitchAppendingOn(InPod):
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | RewriteAof | SwitchAppendingOn
 )
+
+ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.clock import label
-from orchestrator.events import Entry, Fact, StepStarted
+from orchestrator.effects import ANY_EFFECT
+from orchestrator.events import Entry, Fact, Json, StepStarted
 from orchestrator.port import Reader
 from orchestrator.runs import Loaded
-from orchestrator.state import RunState, evolve
-from orchestrator.steps.base import Context
+from orchestrator.state import ENDED_BACKWARD, RunState, evolve
+from orchestrator.steps.base import Context, Standing
 
 FOUND = {"clear": "to take back", "done": "already as before", "busy": "busy", "torn": "drifted"}
 
@@ -18,33 +19,48 @@ FOUND = {"clear": "to take back", "done": "already as before", "busy": "busy", "
 def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str]) -> list[dict[str, Any]]:
     """One entry a step that would be taken back, newest first.
 
-    Later steps are looked at as the world is now, not as it will be when their turn comes.
+    Effects are the inverse that the journal recorded when the step was started. The world is looked at
+    only for steps whose turn has come: for the others it is not yet as it will be then.
     """
     state = loaded.state
     for fact in facts:
         state = evolve(state, Entry(state.seq + 1, datetime.now(UTC), state.epoch, fact))
-    held = [name for name in order if state.steps[name].status in ("held", "undoing")]
+    held = [name for name in order if state.steps[name].status not in ENDED_BACKWARD]
     return [foreseen(loaded, state, reader, name) for name in held]
 
 
 def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict[str, Any]:
+    waits = loaded.plan.undo_needs[name]
+    is_next = all(state.steps[w].status in ENDED_BACKWARD for w in waits)
+    standing = look(loaded, state, reader, name) if is_next else None
+    seq, started = started_fact(loaded, name)
+    return {
+        "step": name,
+        "standing": FOUND[standing.name] if standing else "its turn comes later",
+        "reason": standing.reason if standing else "",
+        "effects": [said(effect) for effect in started.inverse] if started else [],
+        "from_fact": seq,
+        "before": state.steps[name].before,
+    }
+
+
+def look(loaded: Loaded, state: RunState, reader: Reader, name: str) -> Standing:
     step, known = loaded.plan.step(name), state.steps[name]
     ctx = Context(
         run=loaded.run, now=label(datetime.now(UTC)), attempt=known.undo_attempt, before=known.before,
         after=known.after, pictures=state.before_of(),
     )
-    seen = step.probe(reader, ctx)
-    standing = step.restored(seen, ctx)
-    effects = [effect.say() for effect in step.undo(seen, ctx)] if standing.name == "clear" else []
-    return {
-        "step": name, "standing": FOUND[standing.name], "reason": standing.reason, "effects": effects,
-        "from_fact": picture_fact(loaded, name), "before": known.before,
-    }
+    return step.restored(step.probe(reader, ctx), ctx)
 
 
-def picture_fact(loaded: Loaded, name: str) -> int | None:
-    """The journal's fact that holds a step's first picture."""
+def said(effect: Json) -> str:
+    """A journalled effect as a person reads it."""
+    return ANY_EFFECT.validate_python(effect).say()
+
+
+def started_fact(loaded: Loaded, name: str) -> tuple[int | None, StepStarted | None]:
+    """The journal's fact that holds a step's first picture and its inverse."""
     for entry in loaded.entries:
         if isinstance(entry.fact, StepStarted) and entry.fact.step == name:
-            return entry.seq
-    return None
+            return entry.seq, entry.fact
+    return None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import assert_never
 
 from orchestrator import effects as fx
@@ -30,7 +31,12 @@ class LiveCluster:
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
 
-    def close(self) -> None:
+    def __enter__(self) -> LiveCluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.execs.close()
 
     # ---- Reader --------------------------------------------------------------------------------

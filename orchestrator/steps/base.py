@@ -42,7 +42,7 @@ class Context:
     """What a step may know besides what it sees: this run, and the pictures in its journal."""
 
     run: str
-    now: str  # RFC 3339, UTC, whole seconds: only ever a label
+    now: str  # RFC 3339, UTC: only ever a label
     attempt: int = 0
     before: Json | None = None  # the first picture of this step
     after: Json | None = None  # what we left

@@ -70,5 +70,5 @@ class CopyIntoPod(Step):
         where = address(self.workload_kind, self.workload, picture.workload)
         if picture.part:
             yield RemovePath(path=self.part(ctx), **where)
-        if picture.file:
+        if picture.file or not picture.part:
             yield RemovePath(path=self.path, **where)

@@ -97,11 +97,12 @@ class EditConfigMap(Step):
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         text = text_of(cast(ConfigMapPicture, seen)) or ""
+        yield Edit(configmap=self.configmap, key=self.key, expected=text, text=self.edited(text, ctx))
+
+    def edited(self, text: str, ctx: Context) -> str:
         if self.edit == "saving-off":
-            after = redis_conf.switch_saving_off(text)
-        else:
-            after = redis_conf.switch_saving_back(text, self.original(ctx) or text)
-        yield Edit(configmap=self.configmap, key=self.key, expected=text, text=after)
+            return redis_conf.switch_saving_off(text)
+        return redis_conf.switch_saving_back(text, self.original(ctx) or text)
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(ConfigMapPicture, seen)
@@ -113,8 +114,9 @@ class EditConfigMap(Step):
         return CLEAR
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        text = text_of(cast(ConfigMapPicture, seen)) or ""
-        yield Edit(configmap=self.configmap, key=self.key, expected=text, text=self.text_before(ctx))
+        text, before = text_of(cast(ConfigMapPicture, seen)) or "", self.text_before(ctx)
+        ours = self.edited(text, ctx) if text == before else text
+        yield Edit(configmap=self.configmap, key=self.key, expected=ours, text=before)
 
     def text_before(self, ctx: Context) -> str:
         return text_of(cast(ConfigMapPicture, self.picture(ctx.before))) or ""
