@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import sys
 from pathlib import Path
@@ -105,6 +106,27 @@ def test_a_claim_survives_its_pods(tmp_path: Path) -> None:
     on_cluster(tmp_path, scenario)
 
 
+def test_a_mount_path_stays_true_while_a_pod_needs_it(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        path = cluster.root / "data"
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        cluster.create("PersistentVolumeClaim", "claim", spec=spec)
+        volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}]
+        container = {"volumeMounts": [{"name": "v", "mountPath": str(path)}]}
+        directories = []
+        for name in ("old", "new"):
+            pod = cluster.pod(name, volumes=volumes, container=container)
+            directories.append(cluster.root / "pods" / pod["metadata"]["uid"])
+            await cluster.running(name)
+        for name, directory, still in (("old", directories[0], True), ("new", directories[1], False)):
+            cluster.delete("Pod", name)
+            await cluster.gone("Pod", name)
+            await _vanished(directory)
+            assert path.is_symlink() is still
+
+    on_cluster(tmp_path, scenario)
+
+
 class HttpServer:
     """A recipe: a web server on the pod's port, and a client for it that knows the port."""
 
@@ -159,3 +181,9 @@ def test_a_container_that_is_not_alive_is_restarted(tmp_path: Path) -> None:
         await cluster.until("Pod", "p", lambda pod: container_status(pod).get("restartCount", 0) >= 1)
 
     on_cluster(tmp_path, scenario)
+
+
+async def _vanished(path: Path) -> None:
+    async with asyncio.timeout(10):
+        while path.exists():
+            await asyncio.sleep(0.01)
