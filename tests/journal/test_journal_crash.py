@@ -9,9 +9,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from ledgers import NOW, RUN, child, fact, written
 
 from journal import Journal, Record, this_holder
+from tests.journal.ledgers import NOW, RUN, child, fact, written
 
 
 def killed_after(path: Path, function: str, lines: int) -> list[str]:

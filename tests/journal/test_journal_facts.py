@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledgers import NOW, RUN, fact, written
 
 from journal import (
     Draft,
@@ -24,6 +23,7 @@ from journal import (
     RunMissing,
     this_holder,
 )
+from tests.journal.ledgers import NOW, RUN, fact, written
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(

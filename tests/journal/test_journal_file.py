@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from ledgers import NOW, RUN, child, fact, written
 
 from journal import (
     Journal,
@@ -22,6 +21,7 @@ from journal import (
     schema,
 )
 from journal.files import journal_mode_for
+from tests.journal.ledgers import NOW, RUN, child, fact, written
 
 
 def mode(path: Path) -> int:

@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ledgers import NOW, RUN, child, fact, written
 
 from journal import Journal, LeaseLost, RunHeld, holder_is_alive, this_holder
+from tests.journal.ledgers import NOW, RUN, child, fact, written
 
 ELSEWHERE = "anna@laptop:1:2.3.4"
 

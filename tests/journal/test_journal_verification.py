@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ledgers import NOW, RUN, written
 
 from journal import Draft, Journal, JournalError, JournalMissing, JournalTooNew, Record, schema
+from tests.journal.ledgers import NOW, RUN, written
 
 TEXT_COLUMNS = ("run", "recorded_at", "actor", "type", "step", "data", "prev", "digest")
 NUMBER_COLUMNS = ("seq", "epoch", "version", "attempt")

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-from ledgers import NOW, RUN, fact, written
 
 from journal import (
     Draft,
@@ -22,6 +21,7 @@ from journal import (
     LeaseLost,
     Record,
 )
+from tests.journal.ledgers import NOW, RUN, fact, written
 
 
 class Refused(Exception):
