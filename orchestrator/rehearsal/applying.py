@@ -56,8 +56,9 @@ def apply(rt: ResourceType, shape: Shape, live: Object | None, applied: Object, 
     lost = frozenset(path for _, path in conflicts)
     others = [entry.with_fields(entry.fields - lost) for entry in entries if not entry.is_same(mine)]
     merged = _merge_map(live or {}, applied, shape)
-    _remove(merged, earlier.fields - said.keys(), [entry.fields for entry in others], shape)
-    write_entries(merged, [earlier.with_fields(frozenset(said)), *others])
+    fields = frozenset(said)
+    _remove(merged, earlier.fields - fields, [fields, *(entry.fields for entry in others)], shape)
+    write_entries(merged, [earlier.with_fields(fields), *others])
     return merged
 
 
@@ -133,11 +134,11 @@ def _merge_list(live: list[Any], applied: list[Any], by: str | None, shape: Shap
     return list(items.values())
 
 
-def _remove(merged: Object, gone: Fields, others: Sequence[Fields], shape: Shape) -> None:
-    """Takes out what the manager says no more, except what somebody else says too. Whole items go first."""
+def _remove(merged: Object, gone: Fields, held: Sequence[Fields], shape: Shape) -> None:
+    """Takes out what the manager says no more, except what somebody says still. Whole items go first."""
     items = {path[:-1] for path in gone if path[-1] == "."} | {path for path in gone if path[-1].startswith("v:")}
     for path in [*sorted(items, key=len), *sorted(gone - items)]:
-        if path[-1] != "." and not any(_holds(fields, path) for fields in others):
+        if path[-1] != "." and not any(_holds(fields, path) for fields in held):
             _cut(merged, path, shape)
 
 

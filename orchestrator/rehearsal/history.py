@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.rehearsal.types import ResourceType
 
-ROOM = 20_000
+ROOM = 5_000
 
 
 @dataclass(frozen=True)

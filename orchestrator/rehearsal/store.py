@@ -13,6 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from orchestrator.rehearsal import apierrors
 from orchestrator.rehearsal.defaults import apply_defaults
+from orchestrator.rehearsal.deletions import (
+    FINALIZERS,
+    check_preconditions,
+    mark_deleting,
+    pod_waits,
+    released,
+)
 from orchestrator.rehearsal.history import Event, History
 from orchestrator.rehearsal.objects import (
     Object,
@@ -20,15 +27,12 @@ from orchestrator.rehearsal.objects import (
     copy_json,
     has_labels,
     spec_differs,
-    timestamp,
     updated,
 )
 from orchestrator.rehearsal.types import ResourceType, resource_type
 from orchestrator.rehearsal.validation import findings
 
 FIRST_VERSION = 1000
-ENDED = ("Succeeded", "Failed")
-PROPAGATION_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 Key = tuple[str, str]
 Stamp = Callable[[Object, Object | None], None]
@@ -104,16 +108,13 @@ class Store:
         """Stores a new object and returns it complete. ApiError 404 (namespace), 403, 409 or 422."""
         self._admit(rt, namespace)
         new = born(rt, namespace or "", obj)
-        apply_defaults(rt, new, openshift=self._openshift)
-        self._validate(rt, new, None)
+        self._complete(rt, new, None, stamp)
         name = new["metadata"]["name"]
         key = _key(rt, namespace, name)
         if new["metadata"].pop("resourceVersion", ""):
             raise apierrors.internal("resourceVersion should not be set on objects to be created")
         if key in self._kind(rt):
             raise apierrors.already_exists(rt, name)
-        if stamp is not None:
-            stamp(new, None)
         if not dry_run:
             self._commit("ADDED", rt, new, None)
         created: Object = copy_json(new)
@@ -178,19 +179,19 @@ class Store:
         finalizers for those who set them. `propagation` is Background, Foreground or Orphan.
         """
         old = self.peek(rt, namespace, name)
-        _check_preconditions(rt, old, preconditions or {})
+        check_preconditions(rt, old, preconditions or {})
         new: Object = copy_json(old)
         if rt.kind == "Pod":
-            wait, grace = _pod_waits(new, grace_seconds)
+            wait, grace = pod_waits(new, grace_seconds)
         else:
             wait, grace = bool(rt.kind == "Namespace" and new["spec"].get("finalizers")), 0
         held = list(new["metadata"].get("finalizers") or [])
-        added = PROPAGATION_FINALIZERS.get(propagation or "")
+        added = FINALIZERS.get(propagation or "")
         if added and added not in held:
             new["metadata"]["finalizers"] = [*held, added]
         if not (wait or new["metadata"].get("finalizers")):
             return self._remove(rt, old, dry_run)
-        _mark_deleting(rt, new, grace if wait else 0)
+        mark_deleting(rt, new, grace if wait else 0)
         if new != old and not dry_run:
             self._commit("MODIFIED", rt, new, old)
         return _copy(new)
@@ -204,8 +205,7 @@ class Store:
             self._remove(rt, old, dry_run=False)
             return
         new = copy_json(old)
-        _mark_deleting(rt, new, 0)
-        new["metadata"]["deletionGracePeriodSeconds"] = 0
+        mark_deleting(rt, new, 0)
         if new != old:
             self._commit("MODIFIED", rt, new, old)
 
@@ -229,8 +229,16 @@ class Store:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             raise apierrors.forbidden(rt, "", why)
 
-    def _validate(self, rt: ResourceType, new: Object, old: Object | None) -> None:
-        causes = findings(rt, new, old)
+    def _complete(self, rt: ResourceType, new: Object, old: Object | None, stamp: Stamp | None) -> None:
+        """Defaults, validation and stamp. What has not even the shape they expect could not be decoded: 400."""
+        try:
+            apply_defaults(rt, new, openshift=self._openshift)
+            causes = findings(rt, new, old)
+            if stamp is not None and not causes:
+                stamp(new, old)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            handled = f'{rt.kind} in version "{rt.version}" cannot be handled as a {rt.kind}'
+            raise apierrors.bad_request(f"{handled}: json: cannot unmarshal: {error}") from error
         if causes:
             raise apierrors.invalid(rt, new["metadata"].get("name", ""), causes)
 
@@ -245,15 +253,12 @@ class Store:
         stamp: Stamp | None = None,
     ) -> Object:
         new = updated(rt, old, wanted, subresource)
-        apply_defaults(rt, new, openshift=self._openshift)
-        self._validate(rt, new, old)
-        if stamp is not None:
-            stamp(new, old)
+        self._complete(rt, new, old, stamp)
         if new == old:
             return _copy(old)
         if rt.generation and spec_differs(rt, old, new):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        if _released(rt, old, new):
+        if released(rt, old, new):
             return self._remove(rt, old, dry_run)
         if not dry_run:
             self._commit("MODIFIED", rt, new, old)
@@ -262,7 +267,7 @@ class Store:
     def _remove(self, rt: ResourceType, old: Object, dry_run: bool) -> Object:
         last = _copy(old)
         if rt.kind == "Pod":
-            _mark_deleting(rt, last, 0)
+            mark_deleting(rt, last, 0)
         if not dry_run:
             self._commit("DELETED", rt, last, old)
         return _copy(last)
@@ -317,41 +322,3 @@ def _ordered(objects: Mapping[Key, Object], namespace: str | None) -> Iterator[O
     for key in sorted(objects):
         if namespace is None or key[0] == namespace:
             yield objects[key]
-
-
-def _check_preconditions(rt: ResourceType, old: Object, preconditions: Mapping[str, str]) -> None:
-    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        wanted, found = preconditions.get(field), old["metadata"][field]
-        if wanted is not None and wanted != found:
-            raise apierrors.precondition_failed(rt, old["metadata"]["name"], label, wanted, found)
-
-
-def _pod_waits(pod: Object, grace_seconds: int | None) -> tuple[bool, int]:
-    """Whether a kubelet has to stop the pod first, and how long that may take."""
-    grace = pod["spec"].get("terminationGracePeriodSeconds", 30) if grace_seconds is None else grace_seconds
-    before = pod["metadata"].get("deletionGracePeriodSeconds")
-    if before is not None:
-        grace = min(grace, before)
-    elsewhere = not pod["spec"].get("nodeName") or (pod.get("status") or {}).get("phase") in ENDED
-    return grace > 0 and not elsewhere, grace
-
-
-def _mark_deleting(rt: ResourceType, obj: Object, grace_seconds: int) -> None:
-    metadata = obj["metadata"]
-    if "deletionTimestamp" not in metadata:
-        metadata["deletionTimestamp"] = timestamp()
-        if rt.generation:
-            metadata["generation"] = metadata.get("generation", 0) + 1
-    if rt.kind == "Namespace":
-        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
-    else:
-        metadata["deletionGracePeriodSeconds"] = grace_seconds
-
-
-def _released(rt: ResourceType, old: Object, new: Object) -> bool:
-    """Whether this write took away the last finalizer of an object that only waited for that."""
-    metadata = new["metadata"]
-    if "deletionTimestamp" not in metadata or not old["metadata"].get("finalizers"):
-        return False
-    waiting = metadata.get("deletionGracePeriodSeconds", 0) or (rt.kind == "Namespace" and new["spec"].get("finalizers"))
-    return not metadata.get("finalizers") and not waiting

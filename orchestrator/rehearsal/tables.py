@@ -171,6 +171,14 @@ def _job_duration(status: Mapping[str, Any]) -> str:
     return duration(int((end - start).total_seconds()))
 
 
+def _node(obj: Object) -> list[Any]:
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+    state = ("Ready" if ready else "NotReady") + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
+    version = ((obj.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", "")
+    return [_name(obj), state, NONE, age(obj), version]
+
+
 def _route(obj: Object) -> list[Any]:
     spec = obj.get("spec") or {}
     admitted = (obj.get("status") or {}).get("ingress") or []
@@ -215,6 +223,7 @@ _COLUMNS: dict[str, tuple[list[str], Cells]] = {
         ["Name", "Status", "Age"],
         lambda obj: [_name(obj), (obj.get("status") or {}).get("phase"), age(obj)],
     ),
+    "Node": (["Name", "Status", "Roles", "Age", "Version"], _node),
     "Lease": (
         ["Name", "Holder", "Age"],
         lambda obj: [_name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), age(obj)],

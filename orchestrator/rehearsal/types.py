@@ -119,7 +119,6 @@ TYPES: tuple[ResourceType, ...] = (
     _type("batch/v1", "CronJob", "cronjobs", "cj", subresources="status", generation=True, everything=True),
     _type("batch/v1", "Job", "jobs", subresources="status", generation=True, everything=True),
     _type("coordination.k8s.io/v1", "Lease", "leases"),
-    _type("events.k8s.io/v1", "Event", "events", "ev"),
     _type(_RBAC, "ClusterRoleBinding", "clusterrolebindings", cluster=True),
     _type(_RBAC, "ClusterRole", "clusterroles", cluster=True),
     _type(_RBAC, "RoleBinding", "rolebindings"),
@@ -134,7 +133,7 @@ _BY_KIND = {rt.kind: rt for rt in reversed(TYPES)}
 
 
 def resource_type(kind: str) -> ResourceType:
-    """The kind of that name (`Pod`, `DeploymentConfig`); `Event` is the core one. KeyError if unknown."""
+    """The kind of that name (`Pod`, `DeploymentConfig`). KeyError if unknown."""
     return _BY_KIND[kind]
 
 
