@@ -33,8 +33,9 @@ def fact(number: int) -> Draft:
 def child(*arguments: object, before: Sequence[object] = (), stdin: int = subprocess.DEVNULL
           ) -> subprocess.Popen[str]:
     """A function of ledger_children.py in a process of its own; its output can be read line by line."""
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [*before, sys.executable, CHILDREN, *arguments]
     return subprocess.Popen(
         [str(word) for word in command],
-        stdin=stdin, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=stdin, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths},
     )

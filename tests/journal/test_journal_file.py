@@ -201,11 +201,13 @@ def test_a_file_that_may_only_be_read_is_read(protected: Path) -> None:
 
 def test_a_wal_file_where_nothing_may_be_written_is_read(protected: Path) -> None:
     # As it comes from a machine with a newer SQLite: WAL would want to make two files beside it.
+    protected.parent.chmod(0o755)
     protected.chmod(0o644)
     db = sqlite3.connect(protected)
     assert db.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
     db.close()
     protected.chmod(0o444)
+    protected.parent.chmod(0o555)
     assert sorted(file.name for file in protected.parent.iterdir()) in (["j.db"], ["j.db", "j.db-journal"])
     assert "3 ok" in child("look_unprivileged", protected, RUN, 0).communicate()[0].splitlines()
 
