@@ -13,7 +13,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from pods_cluster import NAMESPACE, Cluster, is_alive, on_cluster
+
+from tests.rehearsal.pods_cluster import NAMESPACE, Cluster, is_alive, on_cluster
 
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 PIECE_BYTES = 64 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from pods_cluster import Cluster, container_status, is_alive, on_cluster
+from tests.rehearsal.pods_cluster import Cluster, container_status, is_alive, on_cluster
 
 
 def test_a_running_pod_has_a_complete_status(tmp_path: Path) -> None:

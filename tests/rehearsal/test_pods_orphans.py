@@ -15,7 +15,8 @@ from base64 import b64decode
 from pathlib import Path
 
 import yaml
-from pods_cluster import is_alive
+
+from tests.rehearsal.pods_cluster import is_alive
 
 PROCESS = Path(__file__).with_name("cluster_process.py")
 PROJECT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pods_cluster import Cluster, container_status, on_cluster
 
 from orchestrator.rehearsal.environments import expand
 from orchestrator.rehearsal.images import ContainerContext, Launch
+from tests.rehearsal.pods_cluster import Cluster, container_status, on_cluster
 
 
 def test_the_environment_is_the_spec_s_and_not_the_cluster_s(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pods_cluster import WAITING, Cluster, on_cluster
+from tests.rehearsal.pods_cluster import WAITING, Cluster, on_cluster
 
 REVISION = "deployment.kubernetes.io/revision"
 
