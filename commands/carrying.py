@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from orchestrator.state import RunState
 
 
-class Stopped(RestoreError):
-    """Wraps an error with the sentence that says where the run stands."""
-
-
 def carry(
     journal: Journal,
     cluster: LiveCluster,
@@ -36,7 +33,8 @@ def carry(
 ) -> RunState:
     """Carry a run as far as it goes. Raises what stopped it, with where it stands."""
     from orchestrator.clock import SystemClock
-    from orchestrator.runs import Session, carry_on, load
+    from orchestrator.cluster.leases import InstallationLease
+    from orchestrator.runs import Session, carry_on
 
     clock, progress = SystemClock(), printer.Progress(plan, verbose=verbose)
 
@@ -45,17 +43,28 @@ def carry(
         heard(entry)
 
     end_on_signals()
+    guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:
-        state = carry_on(Session(journal, cluster, clock, hear), run, plan, opening)
+        state = carry_on(Session(journal, cluster, clock, hear, guard), run, plan, opening)
+        stopped = wiring.outcome(run, state)
     except KeyboardInterrupt:
-        raise wiring.interrupted(run) from None
+        stopped = wiring.interrupted(run)
+    except RestoreError as error:
+        stopped = error
     finally:
         clock.close()
-    stopped = wiring.outcome(run, state)
     if stopped is not None:
-        printer.tell(f"restore: {wiring.stands(run, load(journal, run).state)}")
+        tell_where_it_stands(journal, run)
         raise stopped
     return state
+
+
+def tell_where_it_stands(journal: Journal, run: str) -> None:
+    """One sentence before the error, as far as the journal can still be read."""
+    from orchestrator.runs import load
+
+    with suppress(RestoreError):
+        printer.tell(f"restore: {wiring.stands(run, load(journal, run).state)}")
 
 
 def end_on_signals() -> None:

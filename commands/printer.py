@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from commands.options import Output
@@ -24,9 +25,10 @@ def say(text: str = "") -> None:
 
 
 def tell(text: str) -> None:
-    """A line beside the result: progress, a remark, an error."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """A line beside the result: progress, a remark, an error. A terminal that is gone stops no run."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def document(value: object, output: Output) -> None:

@@ -1,33 +1,45 @@
-"""Holding a run's lease while it is carried out: renewed from a thread of its own, on the monotonic clock.
+"""Holding a run while it is carried out: its lease in the journal, and the Lease on the cluster.
 
-A renewal that fails stops the engine before its next effect. The wall clock is written into the lease
-only as a hint for others; the epoch is what protects the journal.
+Both are renewed from a thread of its own, on the monotonic clock. A renewal that finds another holder
+stops the engine before its next effect; a cluster that cannot be reached stops nothing. The wall clock is
+written only as a hint for others: the epoch is what protects the journal.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 
 from journal import Journal, JournalError, Lease
+from orchestrator.errors import RestoreError, RunHeldElsewhere
+from orchestrator.port import Guard
 
 TTL_SECONDS = 60.0
 RENEW_SECONDS = 15.0
 
 
 class LeaseKeeper:
-    """Renews while inside `with`; gives the lease back at the end."""
+    """Renews while inside `with`; gives both back at the end."""
 
-    def __init__(self, journal: Journal, lease: Lease, now: Callable[[], datetime]) -> None:
-        self._journal, self._lease, self._now = journal, lease, now
+    def __init__(
+        self, journal: Journal, lease: Lease, guard: Guard | None, now: Callable[[], datetime]
+    ) -> None:
+        self._journal, self._lease, self._guard, self._now = journal, lease, guard, now
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self.lost: JournalError | None = None
+        self._thread = threading.Thread(target=self._renew_often, name="lease", daemon=True)
+        self.lost: Exception | None = None
         self.on_loss: Callable[[], None] = lambda: None
 
     def __enter__(self) -> LeaseKeeper:
+        try:
+            if self._guard is not None:
+                self._guard.take(self._lease.run, self._lease.holder, self._lease.epoch)
+        except BaseException:
+            self._give_back()
+            raise
         self._thread.start()
         return self
 
@@ -36,16 +48,36 @@ class LeaseKeeper:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        try:
-            self._journal.release_lease(self._lease)
-        except JournalError:
-            return  # it expires by itself, and a dead holder's lease can be taken at once
+        if self._guard is not None:
+            with suppress(RestoreError):  # it expires by itself
+                self._guard.release(self._head())
+        self._give_back()
 
-    def _renew(self) -> None:
+    def _give_back(self) -> None:
+        with suppress(JournalError):  # it expires, and a dead holder's lease can be taken at once
+            self._journal.release_lease(self._lease)
+
+    def _renew_often(self) -> None:
         while not self._ended.wait(RENEW_SECONDS):
             try:
-                self._journal.renew_lease(self._lease, ttl_seconds=TTL_SECONDS, now=self._now())
-            except JournalError as error:
+                self._renew()
+            except (JournalError, RunHeldElsewhere) as error:
                 self.lost = error
                 self.on_loss()
                 return
+
+    def _renew(self) -> None:
+        self._journal.renew_lease(self._lease, ttl_seconds=TTL_SECONDS, now=self._now())
+        if self._guard is not None:
+            try:
+                self._guard.renew(self._head())
+            except RunHeldElsewhere:
+                raise
+            except RestoreError:
+                return  # the line is down: whoever takes over raises the epoch, and that is seen
+
+    def _head(self) -> str:
+        with suppress(JournalError):
+            head = self._journal.head(self._lease.run)
+            return f"{head.seq}:{head.digest}" if head else ""
+        return ""

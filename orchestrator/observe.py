@@ -30,6 +30,7 @@ PHYSICAL: Final = 'for d in "$@"; do (cd "$d" 2>/dev/null && pwd -P) || echo; do
 def observe(cluster: LiveCluster) -> Installation:
     """What is there. Raises PreflightRefused when it is not an installation that can be restored."""
     namespace = cluster.connection.namespace
+    uid = namespace_uid(cluster, namespace)
     found = {name: find(cluster, name) for name in REDIS_WORKLOADS}
     present = {name: seen for name, seen in found.items() if seen is not None}
     if not present:
@@ -42,7 +43,7 @@ def observe(cluster: LiveCluster) -> Installation:
         release=release_of(cluster, namespace),
         server=cluster.connection.server,
         namespace=namespace,
-        namespace_uid=namespace_uid(cluster, namespace),
+        namespace_uid=uid,
         configmap=CONFIGMAP,
         key=key,
         config_text=text,

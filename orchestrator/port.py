@@ -88,10 +88,21 @@ class Cluster(Reader, Protocol):
     def perform(self, effect: Effect, *, step: str, attempt: int) -> Iterator[EffectFact]: ...
 
 
+class Guard(Protocol):
+    """Keeps others off the installation while a run is carried out. `head` is the journal's."""
+
+    def take(self, run: str, holder: str, epoch: int) -> None: ...
+
+    def renew(self, head: str) -> None: ...
+
+    def release(self, head: str) -> None: ...
+
+
 __all__ = [
     "Cluster",
     "ConfigMapSeen",
     "FileSeen",
+    "Guard",
     "Json",
     "Reader",
     "RedisSeen",

@@ -39,7 +39,7 @@ from orchestrator.installation import Installation
 from orchestrator.lanes import ThreadLanes
 from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
 from orchestrator.plan import Plan
-from orchestrator.port import Cluster
+from orchestrator.port import Cluster, Guard
 from orchestrator.recorder import Admit, Published, Recorder, Writer, entries_of
 from orchestrator.state import RunState, fold
 
@@ -142,6 +142,7 @@ class Session:
     cluster: Cluster
     clock: Clock
     heard: Heard = lambda entry: None
+    guard: Guard | None = None
 
 
 Opening = Callable[[RunState], list[Fact]]
@@ -175,7 +176,7 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal:
         lease = journal.take_lease(
             run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, steal=steal, now=now()
         )
-        with LeaseKeeper(journal, lease, now) as keeper:
+        with LeaseKeeper(journal, lease, session.guard, now) as keeper:
             state = fold(entries_of(list(journal.read(run))))  # under the lease: nobody else adds to it
             facts = opening(state)
             if not facts:

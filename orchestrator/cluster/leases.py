@@ -1,0 +1,103 @@
+"""The Lease object in the target namespace: one run at a time on one installation, from any machine.
+
+It shows the holder, the run, the epoch and the head of the run's chain; that copy of the head stands
+outside the journal's file, so facts that are cut off its end are missed. Expiry is a hint by the clocks of
+two machines; what protects the journal is its own epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.cluster.rest import Conflict, Object, Rest
+from orchestrator.errors import ClusterRefused, RunHeldElsewhere
+
+NAME = "restore"
+DURATION_SECONDS = 60
+RUN, EPOCH, HEAD = "restore/run", "restore/epoch", "restore/head"
+
+
+class InstallationLease:
+    """Held while a run is carried out on this namespace."""
+
+    def __init__(self, rest: Rest, now: Callable[[], datetime], warn: Callable[[str], None]) -> None:
+        self._rest, self._now, self._warn = rest, now, warn
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases"
+        self._run, self._holder, self._epoch, self._is_held = "", "", 0, False
+
+    def take(self, run: str, holder: str, epoch: int) -> None:
+        """Raises RunHeldElsewhere. A user without rights on leases goes on without one, and is told."""
+        self._run, self._holder, self._epoch = run, holder, epoch
+        try:
+            found = self._rest.find(f"{self._path}/{NAME}")
+            if found is None:
+                self._rest.post(self._path, self._body(None, ""))
+            else:
+                self._refuse(found)
+                self._rest.send("PUT", f"{self._path}/{NAME}", body=self._body(found, ""))
+        except Conflict as error:
+            raise RunHeldElsewhere(
+                "another run took this installation at the same moment", hint="restore runs"
+            ) from error
+        except ClusterRefused as error:
+            self._warn(f"no Lease on the cluster, so another machine is not kept out: {error.message}")
+            return
+        self._is_held = True
+
+    def renew(self, head: str) -> None:
+        """Raises RunHeldElsewhere after a take-over."""
+        self._write(head, holder=True)
+
+    def release(self, head: str) -> None:
+        """Give it back, with the last head noted on it."""
+        self._write(head, holder=False)
+        self._is_held = False
+
+    def _write(self, head: str, *, holder: bool) -> None:
+        if not self._is_held:
+            return
+        found = self._rest.find(f"{self._path}/{NAME}")
+        if found is None:
+            return
+        self._refuse(found)
+        body = self._body(found, head)
+        if not holder:
+            body["spec"]["holderIdentity"] = ""
+        self._rest.send("PUT", f"{self._path}/{NAME}", body=body)
+
+    def _refuse(self, found: Object) -> None:
+        """Whether somebody else has it: another run that has not expired, or a later epoch of ours."""
+        spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
+        holder, run = spec.get("holderIdentity") or "", notes.get(RUN, "")
+        is_later = run == self._run and int(notes.get(EPOCH) or 0) > self._epoch
+        if is_later or (holder and run != self._run and not self._has_expired(spec)):
+            raise RunHeldElsewhere(
+                f"this installation is held by run {run} ({holder}, epoch {notes.get(EPOCH)})",
+                hint=f"restore resume {run}",
+            )
+
+    def _has_expired(self, spec: Object) -> bool:
+        try:
+            renewed = datetime.fromisoformat(str(spec["renewTime"]))
+        except (KeyError, ValueError):
+            return True
+        return self._now() > renewed + timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))
+
+    def _body(self, found: Object | None, head: str) -> Object:
+        stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        metadata = {"name": NAME, "annotations": {RUN: self._run, EPOCH: str(self._epoch), HEAD: head}}
+        transitions, acquired = 0, stamp
+        if found is not None:
+            spec = found.get("spec") or {}
+            metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
+            is_ours = spec.get("holderIdentity") == self._holder
+            transitions = int(spec.get("leaseTransitions") or 0) + (0 if is_ours else 1)
+            acquired = spec.get("acquireTime") or stamp if is_ours else stamp
+        return {
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata,
+            "spec": {
+                "holderIdentity": self._holder, "leaseDurationSeconds": DURATION_SECONDS,
+                "acquireTime": acquired, "renewTime": stamp, "leaseTransitions": transitions,
+            },
+        }
