@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import time
+import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 TIMEOUT_SECONDS = 10.0
+POLL_SECONDS = 0.05
 
 
 class ApiClient:
@@ -36,3 +40,19 @@ class ApiClient:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=self._context) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
+
+    def ready_pod(self, namespace: str, labels: Mapping[str, str]) -> dict[str, Any]:
+        """The ready pod with these labels, waiting a moment for a new one. LookupError when none comes."""
+        selector = urllib.parse.quote(",".join(f"{name}={value}" for name, value in labels.items()))
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            pods: list[dict[str, Any]] = self.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")["items"]
+            if found := next(filter(is_ready, pods), None):
+                return found
+            time.sleep(POLL_SECONDS)
+        raise LookupError(f"no pod with {labels} is ready in {namespace}")
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = {one["type"]: one["status"] for one in pod.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]

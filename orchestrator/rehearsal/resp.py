@@ -14,7 +14,8 @@ from typing import Any, Self
 
 Word = str | bytes | int | float
 Command = Sequence[Word]
-BATCH = 1000
+BATCH = 200
+BATCH_BYTES = 4 << 20
 TIMEOUT_SECONDS = 60.0
 
 
@@ -48,11 +49,11 @@ class RedisClient:
         return next(iter(self.calls([words])))
 
     def calls(self, commands: Iterable[Command]) -> Iterator[Any]:
-        """Many commands, sent a thousand at a time; the answers in the same order."""
-        batch: list[Command] = []
+        """Many commands, some hundred sent at a time; the answers in the same order."""
+        batch: list[bytes] = []
         for command in commands:
-            batch.append(command)
-            if len(batch) == BATCH:
+            batch.append(encoded(command))
+            if len(batch) == BATCH or len(batch[-1]) > BATCH_BYTES // BATCH:
                 yield from self._exchange(batch)
                 batch = []
         yield from self._exchange(batch)
@@ -62,8 +63,8 @@ class RedisClient:
         for _ in self.calls(commands):
             pass
 
-    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
-        self._socket.sendall(b"".join(map(encoded, commands)))
+    def _exchange(self, commands: Sequence[bytes]) -> list[Any]:
+        self._socket.sendall(b"".join(commands))
         answers = [self._answer() for _ in commands]
         for answer in answers:
             if isinstance(answer, RedisError):
