@@ -18,15 +18,11 @@ import yaml
 from orchestrator.rehearsal import protobuf
 from orchestrator.rehearsal.apierrors import ApiError, bad_request, unsupported_media_type
 from orchestrator.rehearsal.objects import Object
+from orchestrator.rehearsal.schemas import WrongType, has_schema, prune
 from orchestrator.rehearsal.types import ResourceType
 
 LIMIT_BYTES = 3 * 1024 * 1024
 ACCEPTED = ("application/json", "application/yaml")
-METADATA_FIELDS = frozenset((
-    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
-    "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
-    "ownerReferences", "finalizers", "managedFields",
-))  # fmt: skip
 TOP_FIELDS = frozenset(("apiVersion", "kind", "metadata", "spec", "status"))
 
 
@@ -103,17 +99,19 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
 
 
-def read_object(rt: ResourceType, decoded: Decoded, validation: str) -> tuple[Object, list[str]]:
+def read_object(rt: ResourceType, decoded: Decoded, validation: str, *, schema: bool) -> tuple[Object, list[str]]:
     """The object in a body, checked against the kind; and the warnings that go with a lenient reading.
 
     `validation` is fieldValidation: Strict refuses what Warn (the default) mentions and Ignore hides.
+    Without `schema` only the metadata and the names of the outermost fields are known.
     """
     obj = decoded.value
     if not isinstance(obj, dict):
         raise bad_request("couldn't get version/kind; json parse error: the body is not an object")
     _check_kind(rt, obj)
-    check_fields(rt, obj)
-    complaints = decoded.complaints + drop_unknown(rt, obj)
+    obj.setdefault("metadata", {})
+    complaints = decoded.complaints + _drop_unknown(rt, obj, schema=schema)
+    _check_fields(rt, obj)
     if complaints and validation == "Strict":
         listed = ", ".join(complaints)
         raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: strict decoding error: {listed}")
@@ -139,33 +137,29 @@ def _check_kind(rt: ResourceType, obj: Object) -> None:
         raise bad_request(f'{_handled(rt, kind, version)}: no kind "{kind}" is registered for version "{version}" {scheme}')
 
 
-def drop_unknown(rt: ResourceType, obj: Object) -> list[str]:
-    """Removes what the kind's schema does not know; only metadata and custom kinds are checked that far."""
-    metadata = obj.get("metadata")
+def _drop_unknown(rt: ResourceType, obj: Object, *, schema: bool) -> list[str]:
+    """Removes what the kind's schema does not know, and refuses what has not the type of its field."""
     unknown: list[str] = []
-    if rt.custom:
-        unknown += [key for key in obj if key not in TOP_FIELDS]
-        for key in unknown:
-            del obj[key]
-    if isinstance(metadata, dict):
-        strange = [key for key in metadata if key not in METADATA_FIELDS]
-        unknown += [f"metadata.{key}" for key in strange]
-        for key in strange:
-            del metadata[key]
+    try:
+        if schema and has_schema(rt.kind):
+            unknown = prune(obj, rt.kind)
+        else:
+            unknown = [key for key in obj if rt.custom and key not in TOP_FIELDS]
+            for key in unknown:
+                del obj[key]
+            unknown += prune(obj["metadata"], "ObjectMeta", "metadata")
+    except WrongType as error:
+        raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: {error}") from None
+    if obj["metadata"] is None:
+        obj["metadata"] = {}
     return [f'unknown field "{key}"' for key in unknown]
 
 
-def check_fields(rt: ResourceType, obj: Object) -> None:
-    """Refuses values that do not have the type of their field, where the server's decoder would."""
-    metadata = obj.setdefault("metadata", {})
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name", ""), str):
-        raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: json: cannot unmarshal metadata")
+def _check_fields(rt: ResourceType, obj: Object) -> None:
+    """Refuses text that is not in the format of its field."""
     for key in {"Secret": ("data",), "ConfigMap": ("binaryData",)}.get(rt.kind, ()):
         for value in (obj.get(key) or {}).values():
             _check_base64(rt, value)
-    for key in {"ConfigMap": ("data",), "Secret": ("stringData",)}.get(rt.kind, ()):
-        if any(not isinstance(value, str) for value in (obj.get(key) or {}).values() if value is not None):
-            raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: json: cannot unmarshal into Go struct field {key}")
     if rt.kind == "Lease":
         for key in ("acquireTime", "renewTime"):
             _check_micro_time(rt, (obj.get("spec") or {}).get(key))

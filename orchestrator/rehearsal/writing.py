@@ -76,8 +76,7 @@ class Writer:
             patched = apply_patch(media_type, scale.scale_of(old), patch.value, "Scale")
             return answer(self._scale(call, patched, dry))
         patched = apply_patch(media_type, old, patch.value, call.rt.kind)
-        decoded = Decoded(patched, patch.complaints)
-        obj, warnings = read_object(call.rt, decoded, call.query.get("fieldValidation", ""))
+        obj, warnings = self._checked(call, Decoded(patched, patch.complaints))
         _check_name(call, obj)
         return show(call, self._replace(call, obj, dry), warnings=warnings)
 
@@ -85,7 +84,7 @@ class Writer:
         manager = call.query.get("fieldManager", "")
         require_manager(manager)
         applied = check_applied(parse_yaml(await call.body()))
-        obj, warnings = read_object(call.rt, Decoded(applied), call.query.get("fieldValidation", ""))
+        obj, warnings = self._checked(call, Decoded(applied))
         _check_namespace(call, obj)
         _check_name(call, obj)
         obj["metadata"].setdefault("name", call.name)
@@ -141,7 +140,11 @@ class Writer:
 
     async def _read(self, call: Call) -> tuple[Object, list[str]]:
         decoded = decode(await call.body(), _content_type(call))
-        return read_object(call.rt, decoded, call.query.get("fieldValidation", ""))
+        return self._checked(call, decoded)
+
+    def _checked(self, call: Call, decoded: Decoded) -> tuple[Object, list[str]]:
+        validation = call.query.get("fieldValidation", "")
+        return read_object(call.rt, decoded, validation, schema=not self._is_custom(call))
 
     def _replace(self, call: Call, obj: Object, dry: bool) -> Object:
         subresource = call.target.subresource
