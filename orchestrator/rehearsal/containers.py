@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import secrets
 import signal
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.rehearsal.environments import ConfigError
+from orchestrator.rehearsal.health import Health
 from orchestrator.rehearsal.images import Launch, pull_error
 from orchestrator.rehearsal.launching import Surroundings, note_main_process, prepare_launch
 from orchestrator.rehearsal.objects import Object, timestamp
-from orchestrator.rehearsal.probes import watch_probe
 from orchestrator.rehearsal.processes import Process
 from orchestrator.rehearsal.volumes import container_mounts
 
@@ -30,6 +31,8 @@ BACK_OFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Before the first restart, the second, …; a real kubelet begins with 10 s and ends with five minutes."""
 FORGIVEN_AFTER_SECONDS = 10
 START_FAILED = 128
+
+log = logging.getLogger(__name__)
 
 
 class Container:
@@ -49,7 +52,7 @@ class Container:
         self._last_state: dict[str, Any] = {}
         self._restarts = 0
         self._failures = 0
-        self._started = self._ready = False
+        self._health = Health(spec, changed, self._unhealthy)
         self._killing: asyncio.TimerHandle | None = None
 
     # What others ask
@@ -63,11 +66,6 @@ class Container:
         if self._process is not None:
             await self._process.wait()
 
-    @property
-    def group(self) -> str:
-        """The process group of the present main process, for an exec to join."""
-        return self._id
-
     def status(self) -> dict[str, Any]:
         """The entry of `containerStatuses`."""
         known = bool(self._id)
@@ -76,11 +74,11 @@ class Container:
             "name": self.name,
             "state": self._state,
             "lastState": self._last_state,
-            "ready": self._ready,
+            "ready": self._health.ready,
             "restartCount": self._restarts,
             "image": self._spec["image"],
             "imageID": f"rehearsal://sha256:{digest}" if known else "",
-            "started": self._started,
+            "started": self._health.started,
         }
         return status | ({"containerID": f"rehearsal://{self._id}"} if known else {})
 
@@ -153,6 +151,10 @@ class Container:
         except ConfigError as error:
             self.waiting("CreateContainerConfigError", str(error))
             return None
+        except Exception as error:  # a recipe is foreign code: whatever it raises concerns its container alone
+            log.exception("container %s", self.name)
+            self.waiting("CreateContainerError", str(error))
+            return None
         if self.launched is None:
             return None
         began = time.monotonic()
@@ -195,52 +197,17 @@ class Container:
 
     async def _watched(self, process: Process) -> int:
         """Waits for the end of the main process, with the probes running beside it."""
-        self._started = "startupProbe" not in self._spec
-        self._ready = self._started and "readinessProbe" not in self._spec
+        self._health.begin(self._around.port, self.execute, partial(self._end, process))
         self._changed()
-        probing = [asyncio.create_task(task) for task in self._probe_tasks(process)]
         code = await process.wait()
-        for task in probing:
-            task.cancel()
-        await asyncio.gather(*probing, return_exceptions=True)
+        await self._health.end()
         return code
 
-    def _probe_tasks(self, process: Process) -> list[Any]:
-        reports: dict[str, Callable[[bool, str], None]] = {
-            "startupProbe": partial(self._startup_probed, process),
-            "readinessProbe": self._readiness_probed,
-            "livenessProbe": partial(self._liveness_probed, process),
-        }
-        port = self._around.port
-        return [
-            watch_probe(self._spec[kind], port, self.execute, report)
-            for kind, report in reports.items()
-            if self._spec.get(kind)
-        ]
-
-    def _startup_probed(self, process: Process, passed: bool, why: str) -> None:
-        if not passed and not self._started:
-            self._unhealthy("Startup", why)
-            process.signal(signal.SIGTERM)
-        elif passed and not self._started:
-            self._started = True
-            self._ready = "readinessProbe" not in self._spec
-            self._changed()
-
-    def _readiness_probed(self, passed: bool, why: str) -> None:
-        if not passed:
-            self._unhealthy("Readiness", why)
-        if self._started and self._ready != passed:
-            self._ready = passed
-            self._changed()
-
-    def _liveness_probed(self, process: Process, passed: bool, why: str) -> None:
-        if not passed and self._started:
-            self._unhealthy("Liveness", why)
-            process.signal(signal.SIGTERM)
-
-    def _unhealthy(self, kind: str, why: str) -> None:
-        self._event("warning", "Unhealthy", f"{kind} probe failed: {why}")
+    def _end(self, process: Process) -> None:
+        """Ends a process that is not alive: SIGTERM, and SIGKILL after the grace of the pod."""
+        process.signal(signal.SIGTERM)
+        grace_seconds = self._around.pod["spec"].get("terminationGracePeriodSeconds", 30)
+        asyncio.get_running_loop().call_later(grace_seconds, process.signal, signal.SIGKILL)
 
     def _end_becomes_past(self) -> None:
         if "terminated" in self._state:
@@ -258,7 +225,6 @@ class Container:
             terminated["message"] = message
             self._event("warning", "Failed", f"Error: failed to start container: {message}")
         self._state = {"terminated": terminated}
-        self._started = self._ready = False
         self.launched = None
         if self._killing:
             self._killing.cancel()
@@ -287,6 +253,9 @@ class Container:
             self.waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {why}')
         elif self._state.get("waiting", {}).get("reason") != "ImagePullBackOff":
             self.waiting("ErrImagePull", why)
+
+    def _unhealthy(self, kind: str, why: str) -> None:
+        self._event("warning", "Unhealthy", f"{kind} probe failed: {why}")
 
     def _kill(self) -> None:
         if self._process is not None:

@@ -129,11 +129,12 @@ def test_a_command_that_is_not_there_is_a_start_error(tmp_path: Path) -> None:
 
 def test_init_containers_run_in_order_before_the_others(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:
-        seen = tmp_path / "seen"
+        seen, up = tmp_path / "seen", tmp_path / "up"
         init = [_writer(name, seen) for name in ("first", "second")]
-        cluster.pod("p", "/bin/sh", "-c", f"echo main >> {seen}; exec sleep 600", initContainers=init)
+        cluster.pod("p", "/bin/sh", "-c", f"echo main >> {seen}; echo > {up}; exec sleep 600", initContainers=init)
         pod = await cluster.running("p")
-        assert (await cluster.file(seen)).split() == ["first", "second", "main"]
+        await cluster.file(up)
+        assert seen.read_text().split() == ["first", "second", "main"]
         assert [entry["ready"] for entry in pod["status"]["initContainerStatuses"]] == [True, True]
 
     on_cluster(tmp_path, scenario)

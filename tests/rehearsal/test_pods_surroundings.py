@@ -187,3 +187,40 @@ async def _vanished(path: Path) -> None:
     async with asyncio.timeout(10):
         while path.exists():
             await asyncio.sleep(0.01)
+
+
+class BrokenOnce:
+    """A recipe that fails the first time."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def launch(self, ctx: ContainerContext) -> Launch:
+        self.calls += 1
+        if self.calls == 1:
+            raise ValueError("no binary")
+        return Launch(["sleep", "600"], ctx.environment, ctx.directory)
+
+
+def test_a_recipe_that_fails_concerns_its_container_alone(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        containers = [{"name": "good", "image": "any"}, {"name": "bad", "image": "x/broken"}]
+        cluster.create("Pod", "p", spec={"containers": containers})
+        await cluster.running("p")
+        states = [event.object["status"].get("containerStatuses", []) for event in cluster.events if event.rt.kind == "Pod"]
+        reasons = {entry["state"].get("waiting", {}).get("message") for found in states for entry in found}
+        assert "no binary" in reasons
+
+    on_cluster(tmp_path, scenario, [("x/broken", BrokenOnce())])
+
+
+def test_a_dead_container_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        up = tmp_path / "up"
+        probe = {"exec": {"command": ["test", "!", "-e", str(up)]}, "periodSeconds": 1, "failureThreshold": 1}
+        command = f"trap '' TERM; touch {up}; while :; do sleep 0.05; done"
+        cluster.pod("p", "/bin/bash", "-c", command, terminationGracePeriodSeconds=1, container={"livenessProbe": probe})
+        pod = await cluster.until("Pod", "p", lambda pod: container_status(pod).get("restartCount", 0) >= 1)
+        assert container_status(pod)["lastState"]["terminated"]["exitCode"] == 137
+
+    on_cluster(tmp_path, scenario)
