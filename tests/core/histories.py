@@ -1,13 +1,17 @@
-"""Carrying a plan on the model, with deaths: a journal in memory, a clock that jumps, lanes by a seed."""
+"""Carrying a plan on the model, with deaths: a journal in memory, a clock that jumps, lanes by a seed.
+
+What a death leaves is the journal and the world, and nothing of the process. So one life shows what a
+death at each of its boundaries would have left: `History.deaths` copies both at every boundary.
+"""
 
 from __future__ import annotations
 
 import random
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, Self
 
 from journal import Draft, Record
 from orchestrator import effects as fx
@@ -15,6 +19,7 @@ from orchestrator import events as ev
 from orchestrator.engine import Engine
 from orchestrator.lanes import Work
 from orchestrator.plan import Plan
+from orchestrator.port import Cluster
 from orchestrator.recorder import Admit, Published, Recorder, entries_of
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.runs import to_resume, to_roll_back
@@ -24,36 +29,58 @@ from tests.core.model import ModelCluster
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
+class World(Cluster, Protocol):
+    """A cluster that can be copied as it is now."""
+
+    def copy(self) -> Self: ...
+
+
 class Death(BaseException):
     """The process ends here, without any more words."""
 
 
 @dataclass
 class Fate:
-    """Counts boundaries and ends the process at the n-th (0: never)."""
+    """Counts boundaries and ends the process at the n-th (0: never); tells whoever wants to see them."""
 
     die_at: int = 0
     count: int = 0
+    passed: Callable[[], None] = lambda: None
 
     def boundary(self) -> None:
         self.count += 1
+        self.passed()
         if self.count == self.die_at:
             raise Death
+
+
+Opening = Callable[["History"], list[ev.Fact]]
 
 
 @dataclass
 class History:
     """A journal and a world that outlive the processes which act on them."""
 
-    cluster: ModelCluster
+    cluster: World
     plan: Plan
     records: list[Record] = field(default_factory=list)
     lives: int = 0
+    folded: RunState = field(default_factory=RunState)
 
     def live(self, facts: list[ev.Fact], die_at: int = 0, seed: int = 0) -> tuple[RunState | None, int]:
         """One process from start to end or death: (the state it ended with, or None; boundaries passed)."""
+        fate = Fate(die_at)
+        return self.lived(facts, fate, seed), fate.count
+
+    def deaths(self, opening: Opening, seed: int = 0) -> list[History]:
+        """One process from start to end, and what a death at each of its boundaries would leave."""
+        left: list[History] = []
+        self.lived(opening(self), Fate(passed=lambda: left.append(self.copy())), seed)
+        return left
+
+    def lived(self, facts: list[ev.Fact], fate: Fate, seed: int) -> RunState | None:
         self.lives += 1
-        fate, clock = Fate(die_at), JumpingClock(len(self.records))
+        clock = JumpingClock(len(self.records))
 
         def make_writer(admit: Admit, published: Published) -> MemoryWriter:
             return MemoryWriter(self, fate, self.lives, clock, admit, published)
@@ -63,12 +90,20 @@ class History:
         engine = Engine("run", self.plan, recorder, cluster, clock, SeededLanes(seed))
         try:
             recorder.record(*facts)
-            return engine.carry_on(), fate.count
+            return engine.carry_on()
         except Death:
-            return None, fate.count
+            return None
+
+    def copy(self) -> History:
+        return replace(self, cluster=self.cluster.copy(), records=list(self.records))
 
     def state(self) -> RunState:
-        return fold(entries_of(self.records))
+        """The fold of all records; what was folded before is not folded again."""
+        self.folded = fold(entries_of(self.records[self.folded.seq :]), self.folded)
+        return self.folded
+
+    def facts(self) -> list[ev.Fact]:
+        return [entry.fact for entry in entries_of(self.records)]
 
     def types(self) -> list[str]:
         return [record.type for record in self.records]
@@ -103,7 +138,7 @@ class MemoryWriter:
 class MortalCluster:
     """The model with a boundary before and after each effect."""
 
-    def __init__(self, cluster: ModelCluster, fate: Fate) -> None:
+    def __init__(self, cluster: World, fate: Fate) -> None:
         self.cluster, self.fate = cluster, fate
 
     def __getattr__(self, name: str) -> Any:
@@ -173,7 +208,7 @@ def begin(flavour: str, only: tuple[str, ...] = ()) -> History:
     return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), only))
 
 
-def go_on(history: History, again: Callable[[History], list[ev.Fact]], seed: int = 0) -> RunState:
+def go_on(history: History, again: Opening, seed: int = 0) -> RunState:
     """Live until a life ends by itself."""
     while True:
         state, _ = history.live(again(history), seed=seed)

@@ -11,18 +11,18 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator import redis_conf
-from orchestrator.bundle import BundleFile, BundleReport
 from orchestrator.cluster.rest import Conflict
 from orchestrator.errors import ClusterRefused, ClusterUnreachable
+from orchestrator.findings import BundleFile, BundleReport
 from orchestrator.installation import Installation, RedisWorkload
 from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
-from orchestrator.rdb import DatabaseSummary, RdbSummary
+from orchestrator.rdb_summary import DatabaseSummary, RdbSummary
 
 CONFIG = "port 6379\nsave 900 1\nsave 300 10\nsave 60 10000\nappendonly yes\nstop-writes-on-bgsave-error yes\n"
 NAMES = ("backend-redis", "system-redis")
@@ -49,9 +49,13 @@ class Server:
     container: int = 1
     restarted_at: str | None = None
     config_version: str | None = None
-    is_rewriting: bool = False
+    rewriting: dict[str, str] | None = None  # what a rewrite that has not ended will leave as the AOF
+    last_rewrite_ok: bool = True
     writings: int = 1
-    effects: list[str] = field(default_factory=list)
+
+    def copy(self) -> Server:
+        """Content is never changed in place, so only the two maps are copied."""
+        return replace(self, aside=dict(self.aside), parts=dict(self.parts))
 
 
 class ModelCluster:
@@ -63,7 +67,14 @@ class ModelCluster:
         self.version = 1
         self.servers = {name: self.server(name) for name in NAMES}
         self.new = {name: {f"{name}:new:{i}": "x" for i in range(5)} for name in NAMES}
-        self.operator_is_due = False
+        self.operator_looks = 1  # how often it is looked at before the operator acts
+        self.operator_is_due_in: int | None = None
+
+    def copy(self) -> ModelCluster:
+        """The world as it is now; what happens to one of the two does not happen to the other."""
+        other = copy.copy(self)
+        other.servers = {name: server.copy() for name, server in self.servers.items()}
+        return other
 
     def server(self, name: str) -> Server:
         old = {f"{name}:old:{i}": "y" for i in range(3)}
@@ -108,10 +119,17 @@ class ModelCluster:
     # ---- the world ------------------------------------------------------------------------------
 
     def operate(self) -> None:
-        """What the operator does when nobody looks: restart both for an edit it has not seen yet."""
-        self.operator_is_due = False
-        for server in self.servers.values():
-            if self.flavour == "2.15" and server.config_version != str(self.version):
+        """What the operator does a while after an edit: restart both for what it has not seen yet."""
+        behind = [s for s in self.servers.values() if s.config_version != str(self.version)]
+        if self.flavour != "2.15" or not behind:
+            return
+        if self.operator_is_due_in is None:
+            self.operator_is_due_in = self.operator_looks
+        elif self.operator_is_due_in > 1:
+            self.operator_is_due_in -= 1
+        else:
+            self.operator_is_due_in = None
+            for server in behind:
                 server.config_version = str(self.version)
                 self.restart(server)
 
@@ -121,7 +139,7 @@ class ModelCluster:
         server.save = redis_conf.save_of(self.text, "7.0.15")
         server.appendonly = redis_conf.appendonly_of(self.text)
         server.container += 1
-        server.is_rewriting = False
+        server.rewriting = None
         if server.appendonly == "yes":
             if server.aof is None:
                 raise Impossible(f"{server.name} was started with appendonly yes and no AOF: it is empty now")
@@ -148,12 +166,7 @@ class ModelCluster:
         return ConfigMapSeen(resource_version=str(self.version), text=self.text)
 
     def workload(self, kind: str, name: str) -> WorkloadSeen | None:
-        if self.operator_is_due:
-            self.operate()
-        elif self.flavour == "2.15":
-            self.operator_is_due = any(
-                s.config_version != str(self.version) for s in self.servers.values()
-            )
+        self.operate()
         server = self.servers[name]
         return WorkloadSeen(
             kind=kind, replicas=1, is_complete=True, revision=str(server.container),
@@ -163,11 +176,13 @@ class ModelCluster:
 
     def redis(self, workload: WorkloadSeen) -> RedisSeen | None:
         server = self.at(workload.pod, workload.container)
-        rewriting, server.is_rewriting = server.is_rewriting, False
+        is_rewriting = server.rewriting is not None
+        if server.rewriting is not None:  # it ends as soon as somebody has seen it in progress
+            server.aof, server.rewriting, server.last_rewrite_ok = server.rewriting, None, True
         return RedisSeen(
             version="7.0.15", now_ms=0, is_loading=False, save=server.save, appendonly=server.appendonly,
-            keys={0: len(server.data)}, aof_rewrite_in_progress=rewriting, aof_rewrite_scheduled=False,
-            bgsave_in_progress=False, aof_last_bgrewrite_ok=True, aof_last_write_ok=True,
+            keys={0: len(server.data)}, aof_rewrite_in_progress=is_rewriting, aof_rewrite_scheduled=False,
+            bgsave_in_progress=False, aof_last_bgrewrite_ok=server.last_rewrite_ok, aof_last_write_ok=True,
         )
 
     def files(
@@ -181,7 +196,7 @@ class ModelCluster:
             return FileSeen(size_bytes=1, sha256=sha_of(*server.rdb))
         if path == AOF and server.aof is not None:
             return FileSeen(size_bytes=0, is_directory=True)
-        if path == PROOF and server.aof is not None and not server.is_rewriting:
+        if path == PROOF and server.aof is not None:
             return FileSeen(size_bytes=1)
         if path in server.aside or path in server.parts:
             return FileSeen(size_bytes=1, sha256="part")
@@ -230,10 +245,10 @@ class ModelCluster:
             case fx.CopyIn():
                 yield from self.copy_in(server, effect, at)
             case fx.RewriteAof():
-                server.aof, server.is_rewriting = dict(server.data), True
+                server.rewriting = dict(server.data)
                 yield ev.AofRewriteRequested(**at, pod=effect.pod, answer="started")
             case fx.SwitchAppendingOn():
-                server.appendonly, server.aof = "yes", dict(server.data)
+                server.appendonly, server.rewriting = "yes", dict(server.data)
                 yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
             case _:
                 raise Impossible(f"{effect}")

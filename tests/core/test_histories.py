@@ -1,101 +1,97 @@
-"""Whole restores on the model: as they should go, and with deaths at every boundary, then at every pair."""
+"""Whole restores on the model: as they should go, and with a death at every boundary.
+
+A boundary lies before and after each append, and before and after each effect. Several seeds, because
+a seed is an order in which the lanes come between each other.
+"""
 
 from __future__ import annotations
 
-from itertools import count
+from typing import Any
 
 import pytest
 
 from tests.conftest import Tally
-from tests.core.histories import TURNED, begin, go_on, opened, resumed, turned
+from tests.core.histories import TURNED, History, begin, go_on, opened, resumed, turned
+from tests.core.model import ModelCluster
 
 FLAVOURS = ("2.13", "2.15", "plain")
+SEEDS = (1, 2)
+
+
+def carried_out(flavour: str, seed: int = 0) -> History:
+    history = begin(flavour)
+    history.live(opened(history.plan), seed=seed)
+    return history
+
+
+def digest(history: History) -> dict[str, Any]:
+    assert isinstance(history.cluster, ModelCluster)
+    return history.cluster.digest()
+
+
+BEGINNINGS = {flavour: digest(begin(flavour)) for flavour in FLAVOURS}
+ENDS = {flavour: digest(carried_out(flavour)) for flavour in FLAVOURS}
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_an_uninterrupted_restore_finishes_and_the_new_keys_are_there(flavour: str) -> None:
-    history = begin(flavour)
-    state, _ = history.live(opened(history.plan))
-    assert state is not None
-    assert state.closed == "finished", state.reason
+    cluster = ModelCluster(flavour)
+    history = carried_out(flavour)
+    assert history.state().closed == "finished", history.state().reason
+    assert isinstance(history.cluster, ModelCluster)
     for name, server in history.cluster.servers.items():
-        assert server.data == history.cluster.new[name]
-        assert server.aof == history.cluster.new[name]
-    assert history.cluster.text == history.cluster.installation().config_text
+        assert server.data == cluster.new[name]
+        assert server.aof == cluster.new[name]
+    assert history.cluster.text == cluster.text
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_rollback_of_a_finished_restore_brings_everything_back(flavour: str) -> None:
-    history = begin(flavour)
-    before = history.cluster.digest()
-    history.live(opened(history.plan))
-    state, _ = history.live(TURNED)
-    assert state is not None
-    assert state.closed == "rolled back", state.reason
-    assert history.cluster.digest() == before
+    history = carried_out(flavour)
+    history.live(TURNED)
+    assert history.state().closed == "rolled back", history.state().reason
+    assert digest(history) == BEGINNINGS[flavour]
 
 
-def lives_with_one_death(flavour: str, die_at: int) -> bool:
-    """Whether a run that dies at this boundary and is resumed ends like one that does not."""
-    history = begin(flavour)
-    state, _ = history.live(opened(history.plan), die_at=die_at, seed=die_at)
-    if state is not None:
-        return False
-    assert go_on(history, resumed, seed=die_at).closed == "finished"
-    assert history.cluster.digest() == ENDS[flavour]
-    return True
-
-
-def end_of(flavour: str) -> object:
-    history = begin(flavour)
-    history.live(opened(history.plan))
-    return history.cluster.digest()
-
-
-ENDS = {flavour: end_of(flavour) for flavour in FLAVOURS}
+@pytest.mark.parametrize("die_at", [1, 2, 3, 40, 77, 111])
+def test_the_copy_at_a_boundary_is_what_a_death_there_leaves(die_at: int) -> None:
+    dead = begin("2.13")
+    assert dead.live(opened(dead.plan), die_at=die_at, seed=1) == (None, die_at)
+    copied = begin("2.13").deaths(resumed, seed=1)[die_at - 1]
+    assert (copied.records, copied.state(), digest(copied)) == (dead.records, dead.state(), digest(dead))
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_one_death_at_every_boundary(flavour: str, tally: Tally) -> None:
-    for n in count(1):
-        if not lives_with_one_death(flavour, n):
-            break
-    assert n > 100, "too few boundaries to be a whole restore"
-    tally(f"{flavour}: died at each of {n - 1} boundaries, resumed, same end")
+    deaths = [dead for seed in SEEDS for dead in begin(flavour).deaths(resumed, seed)]
+    assert len(deaths) > 100 * len(SEEDS), "too few boundaries to be a whole restore"
+    for n, history in enumerate(deaths):
+        assert go_on(history, resumed, seed=n).closed == "finished", n
+        assert digest(history) == ENDS[flavour], n
+    tally(f"{flavour}: died at each of {len(deaths)} boundaries, resumed, same end")
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_rollback_from_every_prefix(flavour: str, tally: Tally) -> None:
-    for n in count(1):
-        history = begin(flavour)
-        before = history.cluster.digest()
-        state, _ = history.live(opened(history.plan), die_at=n, seed=n)
-        if state is not None:
-            break
-        if not history.records:
-            continue
+    deaths = [dead for seed in SEEDS for dead in begin(flavour).deaths(resumed, seed) if dead.records]
+    for n, history in enumerate(deaths):
         assert go_on(history, turned, seed=n).closed == "rolled back", n
-        assert history.cluster.digest() == before, n
-    tally(f"{flavour}: rolled back from each of {n - 1} prefixes, same as the beginning")
+        assert digest(history) == BEGINNINGS[flavour], n
+    tally(f"{flavour}: rolled back from each of {len(deaths)} prefixes, same as the beginning")
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_rollback_that_dies_at_every_boundary(flavour: str, tally: Tally) -> None:
-    for n in count(1):
-        history = begin(flavour)
-        before = history.cluster.digest()
-        history.live(opened(history.plan))
-        state, _ = history.live(TURNED, die_at=n, seed=n)
-        if state is not None:
-            break
+    deaths = [dead for seed in SEEDS for dead in carried_out(flavour, seed).deaths(turned, seed)]
+    assert len(deaths) > 100 * len(SEEDS), "too few boundaries to be a whole rollback"
+    for n, history in enumerate(deaths):
         assert go_on(history, turned, seed=n).closed == "rolled back", n
-        assert history.cluster.digest() == before, n
-    tally(f"{flavour}: a rollback died at each of {n - 1} boundaries, resumed, same as the beginning")
+        assert digest(history) == BEGINNINGS[flavour], n
+    tally(f"{flavour}: a rollback died at each of {len(deaths)} boundaries, resumed, same as the beginning")
 
 
 def test_a_second_resume_of_a_finished_run_appends_nothing() -> None:
-    history = begin("2.13")
-    history.live(opened(history.plan))
+    history = carried_out("2.13")
     length = len(history.records)
     state, _ = history.live([])
     assert state is not None
