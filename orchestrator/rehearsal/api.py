@@ -36,6 +36,7 @@ from orchestrator.rehearsal.writing import Writer
 
 Handler = Callable[[web.Request, str, str], Awaitable[web.StreamResponse]]
 HEALTH = ("/healthz", "/livez", "/readyz")
+NOTICE_SECONDS = 5.0
 LONG_SUBRESOURCES = ("attach", "eviction", "exec", "instantiate", "log")
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,13 @@ class Api:
         self._discovery = Discovery(tuple(self._types.values()))
         self._writer = Writer(store, openshift=openshift)
         self._on_request = on_request
+        self._open_requests = 0
         self.handlers: dict[str, Handler] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The one entrance. Every failure leaves as a Status object."""
         self._on_request()
+        self._open_requests += 1
         try:
             return await self._answer(request)
         except ApiError as error:
@@ -66,6 +69,15 @@ class Api:
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             return refusal(ApiError(500, "InternalError", "an error on the server has prevented the request"))
+        finally:
+            self._open_requests -= 1
+
+    async def notice_open_requests(self) -> None:
+        """Goes on telling that the cluster is used while a watch or an exec is open. Ends when cancelled."""
+        while True:
+            await asyncio.sleep(NOTICE_SECONDS)
+            if self._open_requests:
+                self._on_request()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         user = self._user(request)

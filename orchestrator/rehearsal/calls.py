@@ -43,6 +43,10 @@ class Call:
     def form(self) -> Form:
         return negotiate(self.request.headers.get("Accept", ""))
 
+    def require_form(self) -> None:
+        """Refuses a client that accepts nothing this server has (406), before anything is looked for."""
+        negotiate(self.request.headers.get("Accept", ""))
+
     @property
     def dry_runs(self) -> list[str]:
         return self.request.query.getall("dryRun", [])

@@ -9,7 +9,13 @@ from orchestrator.rehearsal.objects import Object, timestamp
 from orchestrator.rehearsal.types import ResourceType
 
 ENDED = ("Succeeded", "Failed")
+IMMORTAL = ("default", "kube-system")
 FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+
+
+def refuse_immortal(rt: ResourceType, name: str) -> None:
+    if rt.kind == "Namespace" and name in IMMORTAL:
+        raise apierrors.forbidden(rt, name, "this namespace may not be deleted")
 
 
 def check_preconditions(rt: ResourceType, old: Object, preconditions: Mapping[str, str]) -> None:

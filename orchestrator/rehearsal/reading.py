@@ -19,13 +19,13 @@ from orchestrator.rehearsal.store import Key, Store, key_of
 def get(store: Store, call: Call) -> web.Response:
     """The object, whatever version the client would be content with."""
     list_options(call.query, watch=False)
-    call.form  # noqa: B018  an unacceptable form is refused before the object is looked for
+    call.require_form()
     return show(call, store.peek(call.rt, call.namespace, call.name))
 
 
 def list_objects(store: Store, call: Call) -> web.Response:
     options = list_options(call.query, watch=False)
-    call.form  # noqa: B018
+    call.require_form()
     matches = selects(call.rt, options.labels, options.fields)
     after: Key | None = None
     version = store.version

@@ -24,8 +24,8 @@ from orchestrator.rehearsal.api import Api, Handler
 from orchestrator.rehearsal.auth import Tokens
 from orchestrator.rehearsal.bodies import LIMIT_BYTES
 from orchestrator.rehearsal.certificates import make_certificates, write_kubeconfig
+from orchestrator.rehearsal.foundation import Foundation
 from orchestrator.rehearsal.garbage import Garbage
-from orchestrator.rehearsal.seeds import Seeds
 from orchestrator.rehearsal.store import Store
 
 __all__ = ["Extension", "Handler", "RunningServer", "serve"]
@@ -55,8 +55,10 @@ class RunningServer:
         self.port = 0
         self._extensions = extensions
         self._garbage = Garbage(api.store)
-        self._seeds = Seeds(api.store)
+        self._foundation = Foundation(api.store)
+        self._started: list[Extension] = []
         self._runner: web.AppRunner | None = None
+        self._noticing: asyncio.Task[None] | None = None
 
     @property
     def store(self) -> Store:
@@ -71,11 +73,21 @@ class RunningServer:
         return self.root / "kubeconfig"
 
     async def start(self, port: int) -> None:
+        """Listens last, when everything is in place. What was started is stopped again if something fails."""
+        try:
+            await self._start(port)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, port: int) -> None:
         self._garbage.start()
-        self._seeds.start()
+        self._foundation.start()
         for extension in self._extensions:
+            self._started.append(extension)
             await extension.start(self.store, self.root)
             self.api.handlers.update(extension.routes())
+        self._noticing = asyncio.create_task(self.api.notice_open_requests())
         certificates = make_certificates()
         self.port = await self._listen(port, certificates.server)
         url = f"https://127.0.0.1:{self.port}"
@@ -93,12 +105,13 @@ class RunningServer:
     async def stop(self) -> None:
         """Ends connections first, then the extensions. A second call does nothing."""
         runner, self._runner = self._runner, None
-        if runner is None:
-            return
         self.kubeconfig.unlink(missing_ok=True)
-        await runner.cleanup()
-        for extension in reversed(self._extensions):
-            await extension.stop()
+        if self._noticing is not None:
+            self._noticing.cancel()
+        if runner is not None:
+            await runner.cleanup()
+        while self._started:
+            await self._started.pop().stop()
         self._garbage.stop()
 
 
@@ -112,9 +125,11 @@ async def serve(
 ) -> RunningServer:
     """Starts a cluster in `root` and returns once it listens and `root/kubeconfig` is written.
 
-    `port` 0 takes any free one, on 127.0.0.1 only. `on_request` is called for every request.
+    `port` 0 takes any free one, on 127.0.0.1 only. `on_request` is called for every request, and every
+    few seconds while one is open.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.chmod(0o700)
     store = Store(openshift=not kubernetes)
     api = Api(store, Tokens(store), openshift=not kubernetes, on_request=on_request)
     running = RunningServer(root, api, extensions)

@@ -18,6 +18,7 @@ from orchestrator.rehearsal.deletions import (
     check_preconditions,
     mark_deleting,
     pod_waits,
+    refuse_immortal,
     released,
 )
 from orchestrator.rehearsal.history import Event, History
@@ -179,6 +180,7 @@ class Store:
         finalizers for those who set them. `propagation` is Background, Foreground or Orphan.
         """
         old = self.peek(rt, namespace, name)
+        refuse_immortal(rt, name)
         check_preconditions(rt, old, preconditions or {})
         new: Object = copy_json(old)
         if rt.kind == "Pod":
@@ -214,7 +216,8 @@ class Store:
         self._subscribers.append(callback)
 
     def unsubscribe(self, callback: Callable[[Event], None]) -> None:
-        self._subscribers.remove(callback)
+        if callback in self._subscribers:
+            self._subscribers.remove(callback)
 
     # Within
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from orchestrator.rehearsal.auth import grant
@@ -175,6 +176,35 @@ def test_extensions_are_asked_after_authorization_and_only_about_what_exists(tmp
 
     on_cluster(tmp_path, body, extensions=[recorder])
     assert recorder.calls == ["start", "exec default/p", "stop"]
+
+
+class Failing(Recorder):
+    async def start(self, store: Store, root: Path) -> None:
+        raise RuntimeError("no place")
+
+
+def test_an_extension_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    first, second = Recorder(), Failing()
+
+    async def body(running: RunningServer, client: Client) -> None:
+        raise AssertionError("it must not come so far")
+
+    with pytest.raises(RuntimeError, match="no place"):
+        on_cluster(tmp_path, body, extensions=[first, second])
+    assert (first.calls, second.calls) == (["start", "stop"], ["stop"])
+    assert not (tmp_path / "kubeconfig").exists()
+
+
+def test_an_open_watch_is_noticed_again_and_again(tmp_path: Path) -> None:
+    async def body(running: RunningServer, client: Client) -> None:
+        headers = {"Authorization": f"Bearer {running.tokens.administrator}"}
+        url = f"{client.url}{MAPS}?watch=true"
+        async with client.session.get(url, headers=headers, ssl=client.context):
+            noticed.clear()
+            await asyncio.wait_for(noticed.wait(), 60)
+
+    noticed = asyncio.Event()
+    on_cluster(tmp_path, body, on_request=noticed.set)
 
 
 def test_every_request_is_noticed(tmp_path: Path) -> None:

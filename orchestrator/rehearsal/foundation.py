@@ -11,8 +11,8 @@ from orchestrator.rehearsal.types import TYPES, ResourceType, resource_type
 NAMESPACES = ("default", "kube-system")
 
 
-class Seeds:
-    """Plants them, and goes on doing so for each new namespace."""
+class Foundation:
+    """Lays it, and goes on doing so for each new namespace."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
