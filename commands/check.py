@@ -35,7 +35,7 @@ def check(
         ]
         printer.table(("FILE", "BYTES", "FORMAT", "DATABASE", "KEYS", "EXPIRING"), rows)
         for finding in report.findings:
-            printer.say(f"{finding.severity}: {finding.file}: {finding.message}")
+            printer.say(f"{finding.severity}: {finding.subject}: {finding.message}")
     if report.errors:
         wrong = report.errors[0]
-        raise BundleInvalid(f"{wrong.file}: {wrong.message}", hint=f"ls -l {bundle}")
+        raise BundleInvalid(f"{wrong.subject}: {wrong.message}", hint=f"ls -l {bundle}")

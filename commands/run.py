@@ -16,10 +16,10 @@ from orchestrator.errors import PlanChanged, UsageWrong
 
 if TYPE_CHECKING:
     from journal import Journal
-    from orchestrator.bundle import BundleReport
     from orchestrator.cluster.connection import Connection
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
+    from orchestrator.findings import BundleReport
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
     from orchestrator.state import RunState

@@ -19,8 +19,8 @@ from orchestrator.errors import (
 
 if TYPE_CHECKING:
     from journal import Journal
-    from orchestrator.bundle import BundleReport
     from orchestrator.cluster.live import LiveCluster
+    from orchestrator.findings import BundleReport
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
     from orchestrator.runs import Loaded
@@ -80,7 +80,7 @@ def sound_bundle(path: Path, only: tuple[str, ...]) -> BundleReport:
     if report.errors:
         wrong = report.errors[0]
         more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
-        raise BundleInvalid(f"{wrong.file}: {wrong.message}{more}", hint=f"restore check {path}")
+        raise BundleInvalid(f"{wrong.subject}: {wrong.message}{more}", hint=f"restore check {path}")
     return report
 
 
@@ -99,8 +99,8 @@ def sound_plan(
         raise PreflightRefused(
             "; ".join(refusals), hint=f"kubectl get all --namespace {cluster.connection.namespace}"
         )
-    warnings = [f"{f.subject}: {f.message}" for f in findings if f.severity == "warning"]
-    warnings += [f"{f.file}: {f.message}" for f in report.findings if f.severity == "warning"]
+    remarks = [*findings, *report.findings]
+    warnings = [f"{f.subject}: {f.message}" for f in remarks if f.severity == "warning"]
     return restore_plan(found, report, only), found, warnings
 
 

@@ -6,6 +6,7 @@ Pure (no clock, no randomness, no file, no socket):
     decide       the whole policy: decide(state, now) -> every move that may run now
     plan         the steps as data, with a digest
     effects      every change this program can make to a cluster
+    findings     what is right and wrong with a bundle and an installation
     steps/       one file per step kind: probe, standing, do, undo
     runbooks/    a pure function (installation, bundle, options) -> plan
 Shell:

@@ -13,11 +13,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
-from orchestrator.rdb import RdbInvalid, RdbSummary, read_rdb
+from orchestrator.findings import BundleFile, BundleReport, Finding
+from orchestrator.rdb import RdbInvalid, read_rdb
+from orchestrator.rdb_summary import RdbSummary
 
 HANDLED: Final = {
     "backend-redis": "backend-redis-dump.rdb",
@@ -30,49 +30,6 @@ NOT_YET_HANDLED: Final = {
     "system": "system-storage",
 }
 STALE_AFTER: Final = timedelta(hours=6)
-
-Severity = Literal["error", "warning", "note"]
-
-
-class Finding(BaseModel):
-    """One thing to know about one file of the bundle; `file` is empty where it is about the whole."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    severity: Severity
-    file: str
-    message: str
-
-
-class BundleFile(BaseModel):
-    """A file of a handled part. `rdb` is None when it could not be read as one; then a finding says why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    part: str
-    size_bytes: int
-    sha256: str
-    rdb: RdbSummary | None = None
-
-
-class BundleReport(BaseModel):
-    """What a bundle holds. Two bundles with one digest have the same handled files, wherever they lie."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    files: tuple[BundleFile, ...]
-    findings: tuple[Finding, ...]
-    digest: str
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.severity == "error")
-
-    def file_of(self, part: str) -> BundleFile | None:
-        """The file of one part, or None when the bundle lacks it."""
-        return next((file for file in self.files if file.part == part), None)
 
 
 def inspect_bundle(path: Path, parts: frozenset[str]) -> BundleReport:
@@ -101,12 +58,12 @@ def directory_trouble(path: Path) -> Finding | None:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            return Finding(severity="error", file="", message=f"{path} is not a directory")
+            return wrong(str(path), "is not a directory")
         next(path.iterdir(), None)
     except FileNotFoundError:
-        return Finding(severity="error", file="", message=f"{path} does not exist")
+        return wrong(str(path), "does not exist")
     except (OSError, ValueError) as error:
-        return Finding(severity="error", file="", message=f"{path} cannot be read: {why(error)}")
+        return wrong(str(path), f"cannot be read: {why(error)}")
     return None
 
 
@@ -138,9 +95,9 @@ def digest_file(path: Path) -> tuple[int, str]:
 
 def remarks(name: str, rdb: RdbSummary) -> Iterator[Finding]:
     if rdb.checksum == "absent":
-        yield Finding(severity="warning", file=name, message="has no checksum: damage inside it would not show")
+        yield Finding(severity="warning", subject=name, message="has no checksum: damage inside it would not show")
     if not any(database.keys for database in rdb.databases.values()):
-        yield Finding(severity="warning", file=name, message="holds no keys: restoring it empties the database")
+        yield Finding(severity="warning", subject=name, message="holds no keys: restoring it empties the database")
 
 
 def stale_dumps(files: Iterable[BundleFile]) -> Iterator[Finding]:
@@ -150,7 +107,7 @@ def stale_dumps(files: Iterable[BundleFile]) -> Iterator[Finding]:
     for name, created_at in sorted(times.items()):
         if newest and newest - created_at > STALE_AFTER:
             message = f"was written {age(created_at, newest)} before the newest dump of this bundle"
-            yield Finding(severity="warning", file=name, message=message)
+            yield Finding(severity="warning", subject=name, message=message)
 
 
 def other_files(directory: Path, parts: frozenset[str]) -> Iterator[Finding]:
@@ -162,11 +119,11 @@ def other_files(directory: Path, parts: frozenset[str]) -> Iterator[Finding]:
         if path.suffix == ".json":
             yield json_finding(path, name)
         elif part := NOT_YET_HANDLED.get(path.name):
-            yield Finding(severity="note", file=name, message=f"is the backup of {part}, which is not yet handled")
+            yield Finding(severity="note", subject=name, message=f"is the backup of {part}, which is not yet handled")
         elif path.name in HANDLED.values():
-            yield Finding(severity="note", file=name, message="is of a part that was not asked for")
+            yield Finding(severity="note", subject=name, message="is of a part that was not asked for")
         else:
-            yield Finding(severity="note", file=name, message="is no file of the guide: left alone")
+            yield Finding(severity="note", subject=name, message="is no file of the guide: left alone")
 
 
 def json_finding(path: Path, name: str) -> Finding:
@@ -178,12 +135,12 @@ def json_finding(path: Path, name: str) -> Finding:
         return wrong(name, "is not JSON" if path.stat().st_size else "is empty")
     kind = content.get("kind") if isinstance(content, dict) else None
     if kind not in ("Secret", "ConfigMap"):
-        return Finding(severity="warning", file=name, message="is JSON, and neither a Secret nor a ConfigMap")
-    return Finding(severity="note", file=name, message=f"is a {kind}, which is not yet handled")
+        return Finding(severity="warning", subject=name, message="is JSON, and neither a Secret nor a ConfigMap")
+    return Finding(severity="note", subject=name, message=f"is a {kind}, which is not yet handled")
 
 
-def wrong(file: str, message: str) -> Finding:
-    return Finding(severity="error", file=file, message=message)
+def wrong(subject: str, message: str) -> Finding:
+    return Finding(severity="error", subject=subject, message=message)
 
 
 def why(error: Exception) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
 
@@ -44,13 +42,3 @@ class Installation(BaseModel):
 
     def workload(self, name: str) -> RedisWorkload | None:
         return next((w for w in self.workloads if w.name == name), None)
-
-
-class Finding(BaseModel):
-    """One thing that preflight noticed. Errors stop a run before anything is changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    severity: Literal["error", "warning", "note"]
-    subject: str
-    message: str

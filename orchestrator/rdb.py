@@ -10,15 +10,14 @@ what is inside a value.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict
-
 from orchestrator.rdb_pieces import Pieces
 from orchestrator.rdb_pieces import RdbInvalid as RdbInvalid
+from orchestrator.rdb_summary import DatabaseSummary, RdbSummary
 
 NEWEST_VERSION: Final = 12
 FIRST_VERSION_WITH_CHECKSUM: Final = 5
@@ -26,60 +25,11 @@ KEPT_RANKS: Final = 1000
 MAGIC: Final = b"REDIS"
 LIVENESS_PROBE: Final = b"liveness-probe"
 
-# The first Redis release that loads each RDB version; `REDIS00NN` is refused by any older server.
-LOADED_FROM: Final = (((7, 4), 12), ((7, 2), 11), ((7, 0), 10), ((5, 0), 9), ((4, 0), 8), ((3, 2), 7), ((2, 6), 6))
-
-
-class DatabaseSummary(BaseModel):
-    """What one database of the file holds.
-
-    expired_by: (time in ms, that key's rank by expiry), ascending and beginning with the soonest. All
-    ranks are there up to 1000 expiring keys; of more, an even choice and the last.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    keys: int
-    expires: int
-    expired_by: tuple[tuple[int, int], ...] = ()
-    has_liveness_probe: bool = False
-
-    def keys_alive_at(self, now_ms: int) -> int:
-        """How many keys a master keeps that loads the file at `now_ms`.
-
-        Exact while every rank is kept; else the least it can be. A key whose time is `now_ms` itself
-        still loads, and is taken as gone a moment later: here it counts as gone.
-        """
-        return self.keys - next((rank - 1 for at_ms, rank in self.expired_by if at_ms > now_ms), self.expires)
-
-
-class RdbSummary(BaseModel):
-    """What the whole file is. sha256 is that of the file, in hex; created_at is the writer's own clock."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: int
-    size_bytes: int
-    sha256: str
-    checksum: Literal["good", "absent"]
-    databases: Mapping[int, DatabaseSummary]
-    redis_version: str | None = None
-    created_at: datetime | None = None
-
 
 def read_rdb(path: Path) -> RdbSummary:
     """Walks the file to its end. RdbInvalid when it is not whole; OSError when it cannot be read."""
     with path.open("rb", buffering=0) as file:
         return Walk(Pieces(file)).summary()
-
-
-def rdb_version_of_redis(redis_version: str) -> int:
-    """The newest RDB version that a server of this release loads: `6.2.7` -> 9."""
-    words = redis_version.split(".")[:2]
-    if len(words) < 2 or not all(word.isdecimal() for word in words):
-        raise ValueError(f"{redis_version!r} is not a version of Redis")
-    release = tuple(int(word) for word in words)
-    return next((version for since, version in LOADED_FROM if release >= since), 5)
 
 
 class Tally:

@@ -20,7 +20,7 @@ from pathlib import Path
 import journal as ledger
 from journal import GroupWriter, Journal, Lease
 from orchestrator import events as ev
-from orchestrator.bundle import BundleReport, inspect_bundle
+from orchestrator.bundle import inspect_bundle
 from orchestrator.clock import Clock
 from orchestrator.engine import Engine
 from orchestrator.errors import (
@@ -35,6 +35,7 @@ from orchestrator.errors import (
     RunUnknown,
 )
 from orchestrator.events import Entry, Fact, Json
+from orchestrator.findings import BundleReport
 from orchestrator.installation import Installation
 from orchestrator.lanes import ThreadLanes
 from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
@@ -251,7 +252,7 @@ def same_bundle(loaded: Loaded, bundle: Path | None = None) -> None:
     report = inspect_bundle(path, frozenset(loaded.plan.parts))
     if report.errors:
         raise BundleInvalid(
-            f"{report.errors[0].file}: {report.errors[0].message}", hint=f"restore check {path}"
+            f"{report.errors[0].subject}: {report.errors[0].message}", hint=f"restore check {path}"
         )
     if report.digest != loaded.opened.bundle["digest"]:
         raise PlanChanged(

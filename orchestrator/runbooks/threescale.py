@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from orchestrator import redis_conf
-from orchestrator.bundle import BundleReport
-from orchestrator.installation import Finding, Installation, RedisWorkload
+from orchestrator.findings import BundleReport, Finding
+from orchestrator.installation import Installation, RedisWorkload
 from orchestrator.plan import Plan
-from orchestrator.rdb import RdbSummary, rdb_version_of_redis
+from orchestrator.rdb_summary import RdbSummary, rdb_version_of_redis
 from orchestrator.steps import AnyStep
 from orchestrator.steps.check_redis_keys import CheckRedisKeys, ExpectedKeys
 from orchestrator.steps.copy_into_pod import CopyIntoPod

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.bundle import BundleReport, Finding, inspect_bundle, stale_dumps
+from orchestrator.bundle import inspect_bundle, stale_dumps
+from orchestrator.findings import BundleReport, Finding
 from orchestrator.rdb import read_rdb
 
 DATA = Path(__file__).parent / "data"
@@ -25,7 +26,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def found(report: BundleReport, file: str) -> list[tuple[str, str]]:
-    return [(one.severity, one.message) for one in report.findings if one.file == file]
+    return [(one.severity, one.message) for one in report.findings if one.subject == file]
 
 
 def test_a_good_bundle_has_no_findings(bundle: Path) -> None:
@@ -56,9 +57,9 @@ def test_the_digest_is_of_the_content_and_not_of_the_place(bundle: Path, tmp_pat
 
 def test_a_path_that_is_missing_or_no_directory(bundle: Path) -> None:
     missing = inspect_bundle(bundle / "none", BOTH)
-    assert [one.message for one in missing.errors] == [f"{bundle}/none does not exist"]
+    assert found(missing, f"{bundle}/none") == [("error", "does not exist")]
     file = inspect_bundle(bundle / BACKEND, BOTH)
-    assert [one.message for one in file.errors] == [f"{bundle / BACKEND} is not a directory"]
+    assert found(file, str(bundle / BACKEND)) == [("error", "is not a directory")]
     assert (missing.files, file.files) == ((), ())
 
 
@@ -111,7 +112,7 @@ def test_a_dump_much_older_than_the_other_is_a_warning(bundle: Path) -> None:
         later = system.rdb.model_copy(update={"created_at": system.rdb.created_at + timedelta(hours=hours)})
         findings = list(stale_dumps([backend, system.model_copy(update={"rdb": later})]))
         wanted = f"was written {''.join(expected)} before the newest dump of this bundle"
-        assert findings == ([Finding(severity="warning", file=BACKEND, message=wanted)] if expected else [])
+        assert findings == ([Finding(severity="warning", subject=BACKEND, message=wanted)] if expected else [])
 
 
 def test_other_files_of_the_bundle_are_named(bundle: Path) -> None:
@@ -123,7 +124,7 @@ def test_other_files_of_the_bundle_are_named(bundle: Path) -> None:
     (bundle / "list.json").write_text("[]")
     (bundle / os.fsdecode(b"stray\xff.txt")).write_text("")
     report = inspect_bundle(bundle, frozenset({"backend-redis"}))
-    said = {one.file: (one.severity, one.message) for one in report.findings}
+    said = {one.subject: (one.severity, one.message) for one in report.findings}
     assert said == {
         "list.json": ("warning", "is JSON, and neither a Secret nor a ConfigMap"),
         "stray\\xff.txt": ("note", "is no file of the guide: left alone"),

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servers import Server, every_type, redis_server
 
-from orchestrator.rdb import DatabaseSummary, RdbInvalid, RdbSummary, rdb_version_of_redis, read_rdb
+from orchestrator.rdb import RdbInvalid, read_rdb
+from orchestrator.rdb_summary import DatabaseSummary, RdbSummary, rdb_version_of_redis
+from tests.bundle.servers import Server, every_type, redis_server
 
 DATA = Path(__file__).parent / "data"
 

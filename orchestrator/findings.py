@@ -1,0 +1,50 @@
+"""What was found, of good and of bad: one shape for the bundle's files and for the installation. Pure data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.rdb_summary import RdbSummary
+
+
+class Finding(BaseModel):
+    """One thing to know about one subject: a file of the bundle, a workload. Errors stop a plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    severity: Literal["error", "warning", "note"]
+    subject: str
+    message: str
+
+
+class BundleFile(BaseModel):
+    """A file of a handled part. `rdb` is None when it could not be read as one; then a finding says why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    part: str
+    size_bytes: int
+    sha256: str
+    rdb: RdbSummary | None = None
+
+
+class BundleReport(BaseModel):
+    """What a bundle holds. Two bundles with one digest have the same handled files, wherever they lie."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    files: tuple[BundleFile, ...]
+    findings: tuple[Finding, ...]
+    digest: str
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    def file_of(self, part: str) -> BundleFile | None:
+        """The file of one part, or None when the bundle lacks it."""
+        return next((file for file in self.files if file.part == part), None)
