@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.rehearsal.apierrors import ApiError
 from orchestrator.rehearsal.history import Event
@@ -167,3 +170,53 @@ def test_preconditions_of_a_deletion(store: Store) -> None:
     store.create(CONFIG_MAP, "shop", named("a"))
     assert refusal(store.delete, CONFIG_MAP, "shop", "a", preconditions={"uid": "another"}).status == 409
     assert store.find(CONFIG_MAP, "shop", "a") is not None
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+VALUES = st.sampled_from(["1", "2"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("create"), NAMES, VALUES),
+        st.tuples(st.just("change"), NAMES, VALUES),
+        st.tuples(st.just("delete"), NAMES, VALUES),
+    ),
+    max_size=12,
+)
+
+
+def take(store: Store, step: tuple[str, str, str]) -> None:
+    verb, name, value = step
+    if verb == "create" and store.find(CONFIG_MAP, "shop", name) is None:
+        store.create(CONFIG_MAP, "shop", named(name, data={"k": value}))
+    elif verb == "change":
+        store.change(CONFIG_MAP, "shop", name, lambda obj: obj["data"].update(k=value))
+    elif verb == "delete" and store.find(CONFIG_MAP, "shop", name) is not None:
+        store.delete(CONFIG_MAP, "shop", name)
+
+
+def replayed(objects: list[Object], events: Iterable[Event]) -> list[Object]:
+    """What a client makes of a list and the events after it."""
+    known = {obj["metadata"]["name"]: obj for obj in objects}
+    for event in events:
+        name = event.object["metadata"]["name"]
+        assert (event.type == "ADDED") == (name not in known)
+        if event.type == "DELETED":
+            del known[name]
+        else:
+            known[name] = event.object
+    return [known[name] for name in sorted(known)]
+
+
+@given(STEPS, st.data())
+def test_any_past_list_and_the_events_after_it_lead_to_the_present(steps: list[Any], data: st.DataObject) -> None:
+    store = Store()
+    store.create(NAMESPACE, None, named("shop"))
+    pasts = {store.version: store.list(CONFIG_MAP, "shop")}
+    for step in steps:
+        take(store, step)
+        pasts[store.version] = store.list(CONFIG_MAP, "shop")
+    version = data.draw(st.sampled_from(sorted(pasts)))
+    assert list(store.scan_at(CONFIG_MAP, "shop", version)) == pasts[version]
+    assert replayed(pasts[version], store.history.after(version)) == store.list(CONFIG_MAP, "shop")
+    versions = [event.version for event in store.history.after(0)]
+    assert versions == sorted(set(versions))
