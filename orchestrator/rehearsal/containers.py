@@ -151,7 +151,9 @@ class Container:
         except ConfigError as error:
             self.waiting("CreateContainerConfigError", str(error))
             return None
-        except Exception as error:  # a recipe is foreign code: whatever it raises concerns its container alone
+        except (
+            Exception
+        ) as error:  # a recipe is foreign code: whatever it raises concerns its container alone
             log.exception("container %s", self.name)
             self.waiting("CreateContainerError", str(error))
             return None

@@ -219,7 +219,9 @@ def _not_started(why: str) -> dict[str, Any]:
 
 
 def _reason(error: OSError) -> str:
-    return "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    return (
+        "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    )
 
 
 def _resize(streams: Streams, content: bytes) -> None:

@@ -17,7 +17,9 @@ from orchestrator.rehearsal.probes import RunCommand, watch_probe
 class Health:
     """`changed` is called when started or ready has changed, `unhealthy` with each failure and its kind."""
 
-    def __init__(self, spec: Object, changed: Callable[[], None], unhealthy: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, spec: Object, changed: Callable[[], None], unhealthy: Callable[[str, str], None]
+    ) -> None:
         self.started = self.ready = False
         self._spec = spec
         self._changed = changed

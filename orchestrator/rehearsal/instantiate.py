@@ -65,7 +65,9 @@ async def _request(request: web.Request) -> dict[str, Any]:
 def _check(wanted: dict[str, Any], config: Object) -> None:
     name = config["metadata"]["name"]
     if wanted.get("name") != name:
-        raise bad_request(f"the name of the request ({wanted.get('name')}) is not that of the config ({name})")
+        raise bad_request(
+            f"the name of the request ({wanted.get('name')}) is not that of the config ({name})"
+        )
     if config["spec"].get("paused"):
         text = f'deployment config "{name}" is paused - unpause to request a new deployment'
         cause = Cause("FieldValueInvalid", f"Invalid value: true: {text}", "spec.paused")

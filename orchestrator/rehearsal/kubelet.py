@@ -164,7 +164,11 @@ class Kubelet:
             self._ports.discard(port)
         metadata = runner.pod["metadata"]
         stored = self._store.find(POD, metadata["namespace"], metadata["name"])
-        if stored and stored["metadata"]["uid"] == metadata["uid"] and "deletionTimestamp" in stored["metadata"]:
+        if (
+            stored
+            and stored["metadata"]["uid"] == metadata["uid"]
+            and "deletionTimestamp" in stored["metadata"]
+        ):
             self._store.purge(POD, metadata["namespace"], metadata["name"])
 
     def _free_port(self) -> int:

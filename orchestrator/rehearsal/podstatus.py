@@ -108,7 +108,12 @@ def _readiness(phase: str, main: Sequence[Status]) -> Status:
 def _uninitialised(init: Sequence[Status]) -> Status:
     names = " ".join(status["name"] for status in init if _exit_code(status) != 0)
     message = f"containers with incomplete status: [{names}]"
-    return {"type": "Initialized", "status": "False", "reason": "ContainersNotInitialized", "message": message}
+    return {
+        "type": "Initialized",
+        "status": "False",
+        "reason": "ContainersNotInitialized",
+        "message": message,
+    }
 
 
 def _exit_code(status: Status) -> int | None:
@@ -122,4 +127,6 @@ def _was_started(status: Status) -> bool:
 
 def _is_guaranteed(resources: Object) -> bool:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    return {"cpu", "memory"} <= limits.keys() and all(requests.get(key, value) == value for key, value in limits.items())
+    return {"cpu", "memory"} <= limits.keys() and all(
+        requests.get(key, value) == value for key, value in limits.items()
+    )

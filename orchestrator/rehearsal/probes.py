@@ -63,9 +63,12 @@ async def _get(spec: Object, port: int) -> str | None:
     scheme = spec.get("scheme", "HTTP").lower()
     headers = {header["name"]: header["value"] for header in spec.get("httpHeaders") or []}
     url = f"{scheme}://{POD_ADDRESS}:{port}/{spec.get('path', '').lstrip('/')}"
-    async with aiohttp.ClientSession() as session, session.get(
-        url, headers=headers, ssl=_unverified() if scheme == "https" else True, allow_redirects=False
-    ) as response:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(
+            url, headers=headers, ssl=_unverified() if scheme == "https" else True, allow_redirects=False
+        ) as response,
+    ):
         passed = 200 <= response.status < 400
         return None if passed else f"HTTP probe failed with statuscode: {response.status}"
 

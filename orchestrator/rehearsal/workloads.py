@@ -1,6 +1,6 @@
 """Pods and controllers as one extension of the API server.
 
-    await serve(root, extensions=[Workloads(recipes=[("*/redis-*", RedisRecipe())])])
+await serve(root, extensions=[Workloads(recipes=[("*/redis-*", RedisRecipe())])])
 """
 
 from __future__ import annotations
@@ -93,10 +93,18 @@ def _register_node(store: Store) -> None:
 
     def write(node: Object) -> None:
         now = timestamp()
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "KubeletReady",
+            "message": "kubelet is posting ready status",
+        }
         node["status"] = {
             "conditions": [{**ready, "lastHeartbeatTime": now, "lastTransitionTime": now}],
-            "addresses": [{"type": "InternalIP", "address": POD_ADDRESS}, {"type": "Hostname", "address": NODE_NAME}],
+            "addresses": [
+                {"type": "InternalIP", "address": POD_ADDRESS},
+                {"type": "Hostname", "address": NODE_NAME},
+            ],
         }
 
     store.change(NODE, None, NODE_NAME, write, subresource="status")

@@ -59,7 +59,9 @@ class Cluster:
         """Creates a pod of one container `main`; `container` in `spec` adds to it."""
         argv = list(command) or WAITING
         container = {"name": "main", "image": "any", "command": argv, **spec.pop("container", {})}
-        return self.create("Pod", name, spec={"terminationGracePeriodSeconds": 5, "containers": [container], **spec})
+        return self.create(
+            "Pod", name, spec={"terminationGracePeriodSeconds": 5, "containers": [container], **spec}
+        )
 
     async def until(self, kind: str, name: str, holds: Callable[[Object], bool]) -> Object:
         """Waits for a state of one object; the wait is woken by writes, and gives up after LIMIT_SECONDS."""

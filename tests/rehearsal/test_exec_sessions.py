@@ -26,9 +26,10 @@ async def exec_in(
 ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     query = [("command", word) for word in command] + [(stream, "true") for stream in streams]
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/p/exec"
-    async with cluster.http() as session, session.ws_connect(
-        path, params=query, protocols=[protocol], max_msg_size=0
-    ) as socket:
+    async with (
+        cluster.http() as session,
+        session.ws_connect(path, params=query, protocols=[protocol], max_msg_size=0) as socket,
+    ):
         yield socket
 
 
@@ -183,7 +184,9 @@ def test_logs_follow_to_the_end_and_keep_the_previous_one(tmp_path: Path) -> Non
                 assert await response.content.readline() == b"one\n"
                 go.touch()
                 assert await response.content.read() == b"two\n"
-            await cluster.until("Pod", "p", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1)
+            await cluster.until(
+                "Pod", "p", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+            )
             async with session.get(path, params={"previous": "true", "tailLines": "1"}) as response:
                 assert await response.text() == "two\n"
 

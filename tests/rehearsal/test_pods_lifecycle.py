@@ -131,7 +131,9 @@ def test_init_containers_run_in_order_before_the_others(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:
         seen, up = tmp_path / "seen", tmp_path / "up"
         init = [_writer(name, seen) for name in ("first", "second")]
-        cluster.pod("p", "/bin/sh", "-c", f"echo main >> {seen}; echo > {up}; exec sleep 600", initContainers=init)
+        cluster.pod(
+            "p", "/bin/sh", "-c", f"echo main >> {seen}; echo > {up}; exec sleep 600", initContainers=init
+        )
         pod = await cluster.running("p")
         await cluster.file(up)
         assert seen.read_text().split() == ["first", "second", "main"]

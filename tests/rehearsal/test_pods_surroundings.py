@@ -29,10 +29,19 @@ def test_the_environment_is_the_spec_s_and_not_the_cluster_s(
                 {"name": "PW", "valueFrom": {"secretKeyRef": {"name": "s", "key": "pw"}}},
                 {"name": "ME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                 {"name": "URL", "value": "x://$(PW)@$(UNKNOWN)"},
-                {"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "no", "key": "k", "optional": True}}},
+                {
+                    "name": "NONE",
+                    "valueFrom": {"configMapKeyRef": {"name": "no", "key": "k", "optional": True}},
+                },
             ],
         }
-        cluster.pod("p", "/bin/sh", "-c", f"env > {seen}.part; mv {seen}.part {seen}; exec sleep 600", container=container)
+        cluster.pod(
+            "p",
+            "/bin/sh",
+            "-c",
+            f"env > {seen}.part; mv {seen}.part {seen}; exec sleep 600",
+            container=container,
+        )
         found = dict(line.partition("=")[::2] for line in (await cluster.file(seen)).splitlines())
         expected = {"PW": "hush", "ME": "p", "C_A": "1", "C_B": "2", "URL": "x://hush@$(UNKNOWN)"}
         assert expected.items() <= found.items()
@@ -51,7 +60,9 @@ def test_a_container_waits_for_the_config_map_it_needs(tmp_path: Path) -> None:
         cluster.pod("p", container={"env": [reference]})
         waiting = "CreateContainerConfigError"
         await cluster.until(
-            "Pod", "p", lambda pod: container_status(pod).get("state", {}).get("waiting", {}).get("reason") == waiting
+            "Pod",
+            "p",
+            lambda pod: container_status(pod).get("state", {}).get("waiting", {}).get("reason") == waiting,
         )
         cluster.create("ConfigMap", "late", data={"v": "1"})
         await cluster.running("p")
@@ -64,7 +75,10 @@ def test_volumes_are_files_where_the_spec_says(tmp_path: Path) -> None:
         where = cluster.root / "mnt"
         cluster.create("ConfigMap", "c", data={"redis.conf": "save 1 1", "left-out": "x"})
         volumes = [
-            {"name": "conf", "configMap": {"name": "c", "items": [{"key": "redis.conf", "path": "etc/r.conf"}]}},
+            {
+                "name": "conf",
+                "configMap": {"name": "c", "items": [{"key": "redis.conf", "path": "etc/r.conf"}]},
+            },
             {"name": "scratch", "emptyDir": {}},
         ]
         mounts = [
@@ -89,8 +103,17 @@ def test_a_claim_survives_its_pods(tmp_path: Path) -> None:
         path = cluster.root / "data"
         volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}]
         container = {"volumeMounts": [{"name": "v", "mountPath": str(path)}]}
-        cluster.pod("one", "/bin/sh", "-c", f"echo kept > {path}/f; exec sleep 600", volumes=volumes, container=container)
-        conditions = await cluster.until("Pod", "one", lambda pod: bool((pod.get("status") or {}).get("conditions")))
+        cluster.pod(
+            "one",
+            "/bin/sh",
+            "-c",
+            f"echo kept > {path}/f; exec sleep 600",
+            volumes=volumes,
+            container=container,
+        )
+        conditions = await cluster.until(
+            "Pod", "one", lambda pod: bool((pod.get("status") or {}).get("conditions"))
+        )
         assert conditions["status"]["conditions"][0]["reason"] == "Unschedulable"
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         cluster.create("PersistentVolumeClaim", "claim", spec=spec)
@@ -99,7 +122,14 @@ def test_a_claim_survives_its_pods(tmp_path: Path) -> None:
         cluster.delete("Pod", "one")
         await cluster.gone("Pod", "one")
         copied = tmp_path / "copied"
-        cluster.pod("two", "/bin/sh", "-c", f"cp {path}/f {copied}; exec sleep 600", volumes=volumes, container=container)
+        cluster.pod(
+            "two",
+            "/bin/sh",
+            "-c",
+            f"cp {path}/f {copied}; exec sleep 600",
+            volumes=volumes,
+            container=container,
+        )
         assert await cluster.file(copied) == "kept\n"
         assert cluster.get("PersistentVolumeClaim", "claim")["status"]["phase"] == "Bound"
 
@@ -207,7 +237,11 @@ def test_a_recipe_that_fails_concerns_its_container_alone(tmp_path: Path) -> Non
         containers = [{"name": "good", "image": "any"}, {"name": "bad", "image": "x/broken"}]
         cluster.create("Pod", "p", spec={"containers": containers})
         await cluster.running("p")
-        states = [event.object["status"].get("containerStatuses", []) for event in cluster.events if event.rt.kind == "Pod"]
+        states = [
+            event.object["status"].get("containerStatuses", [])
+            for event in cluster.events
+            if event.rt.kind == "Pod"
+        ]
         reasons = {entry["state"].get("waiting", {}).get("message") for found in states for entry in found}
         assert "no binary" in reasons
 
@@ -219,7 +253,14 @@ def test_a_dead_container_that_ignores_sigterm_is_killed_after_the_grace(tmp_pat
         up = tmp_path / "up"
         probe = {"exec": {"command": ["test", "!", "-e", str(up)]}, "periodSeconds": 1, "failureThreshold": 1}
         command = f"trap '' TERM; touch {up}; while :; do sleep 0.05; done"
-        cluster.pod("p", "/bin/bash", "-c", command, terminationGracePeriodSeconds=1, container={"livenessProbe": probe})
+        cluster.pod(
+            "p",
+            "/bin/bash",
+            "-c",
+            command,
+            terminationGracePeriodSeconds=1,
+            container={"livenessProbe": probe},
+        )
         pod = await cluster.until("Pod", "p", lambda pod: container_status(pod).get("restartCount", 0) >= 1)
         assert container_status(pod)["lastState"]["terminated"]["exitCode"] == 137
 

@@ -12,7 +12,9 @@ PHASE = "openshift.io/deployment.phase"
 Object = dict[str, Any]
 
 
-def config(cluster: Cluster, name: str, replicas: int = 1, command: list[str] | None = None, **spec: Any) -> None:
+def config(
+    cluster: Cluster, name: str, replicas: int = 1, command: list[str] | None = None, **spec: Any
+) -> None:
     container = {"name": "main", "image": "any", "command": command or WAITING}
     template = {
         "metadata": {"labels": {"deploymentConfig": name}},
@@ -51,7 +53,9 @@ def test_the_first_rollout_comes_by_itself(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:
         config(cluster, "c")
         await ended(cluster, "c-1")
-        found = await cluster.until("DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 1)
+        found = await cluster.until(
+            "DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 1
+        )
         assert found["status"]["latestVersion"] == 1
         assert found["status"]["details"]["causes"] == [{"type": "ConfigChange"}]
         pod = cluster.list("Pod")[0]
@@ -65,7 +69,9 @@ def test_a_changed_template_rolls_out_and_a_changed_scale_does_not(tmp_path: Pat
         config(cluster, "c", strategy={"type": "Recreate"})
         await ended(cluster, "c-1")
         cluster.change("DeploymentConfig", "c", lambda found: found["spec"].update(replicas=2))
-        await cluster.until("DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 2)
+        await cluster.until(
+            "DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 2
+        )
         assert phases(cluster) == {"c-1": "Complete"}
         set_command(cluster, "c", ["sleep", "600"])
         await ended(cluster, "c-2")
@@ -127,7 +133,9 @@ def test_a_newer_rollout_cancels_the_one_under_way(tmp_path: Path) -> None:
         await ended(cluster, "c-2", "Running")
         set_command(cluster, "c", ["sleep", "600"])
         cluster.change("DeploymentConfig", "c", _unstuck)
-        await cluster.settled(lambda: list(phases(cluster).values())[-1] == "Complete" and len(phases(cluster)) > 2)
+        await cluster.settled(
+            lambda: list(phases(cluster).values())[-1] == "Complete" and len(phases(cluster)) > 2
+        )
         assert phases(cluster)["c-2"] == "Failed"
         cancelled = cluster.get("ReplicationController", "c-2")
         assert cancelled["metadata"]["annotations"]["openshift.io/deployment.cancelled"] == "true"
@@ -142,9 +150,13 @@ def test_a_rollout_that_takes_too_long_fails_and_the_old_one_serves_on(tmp_path:
         await ended(cluster, "c-1")
         cluster.change("DeploymentConfig", "c", _stuck)
         await ended(cluster, "c-2", "Failed")
-        await cluster.until("DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 1)
+        await cluster.until(
+            "DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 1
+        )
         assert cluster.get("ReplicationController", "c-1")["spec"]["replicas"] == 1
-        conditions = {entry["type"]: entry for entry in cluster.get("DeploymentConfig", "c")["status"]["conditions"]}
+        conditions = {
+            entry["type"]: entry for entry in cluster.get("DeploymentConfig", "c")["status"]["conditions"]
+        }
         assert conditions["Progressing"]["reason"] == "ProgressDeadlineExceeded"
 
     on_cluster(tmp_path, scenario)
@@ -160,7 +172,9 @@ def test_hooks_run_before_and_after_every_rollout(tmp_path: Path) -> None:
         await ended(cluster, "c-2")
         assert said.read_text().splitlines() == ["pre of-hook", "post of-hook"] * 2
         cluster.change("DeploymentConfig", "c", lambda found: found["spec"].update(replicas=2))
-        await cluster.until("DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 2)
+        await cluster.until(
+            "DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 2
+        )
         assert len(said.read_text().splitlines()) == 4
 
     on_cluster(tmp_path, scenario)
@@ -173,7 +187,9 @@ def test_a_failing_hook_is_retried_or_ends_the_rollout_by_its_policy(tmp_path: P
         config(cluster, "retry", strategy={"type": "Rolling", "rollingParams": {"pre": stubborn}})
         await ended(cluster, "retry-1")
         assert tries.read_text().count("x") == 3
-        config(cluster, "abort", strategy={"type": "Rolling", "rollingParams": {"pre": _hook("exit 1", "Abort")}})
+        config(
+            cluster, "abort", strategy={"type": "Rolling", "rollingParams": {"pre": _hook("exit 1", "Abort")}}
+        )
         await ended(cluster, "abort-1", "Failed")
         assert cluster.get("ReplicationController", "abort-1")["spec"]["replicas"] == 0
 
@@ -181,7 +197,11 @@ def test_a_failing_hook_is_retried_or_ends_the_rollout_by_its_policy(tmp_path: P
 
 
 def _hook(command: str, policy: str = "Abort") -> Object:
-    execution = {"containerName": "main", "command": ["sh", "-c", command], "env": [{"name": "V", "value": "of-hook"}]}
+    execution = {
+        "containerName": "main",
+        "command": ["sh", "-c", command],
+        "env": [{"name": "V", "value": "of-hook"}],
+    }
     return {"failurePolicy": policy, "execNewPod": execution}
 
 

@@ -19,7 +19,9 @@ def deployment(cluster: Cluster, name: str, replicas: int = 1, **spec: Any) -> N
         "spec": {"terminationGracePeriodSeconds": 5, "containers": [container]},
     }
     selector = {"matchLabels": {"app": name}}
-    cluster.create("Deployment", name, spec={"replicas": replicas, "selector": selector, "template": template, **spec})
+    cluster.create(
+        "Deployment", name, spec={"replicas": replicas, "selector": selector, "template": template, **spec}
+    )
 
 
 def set_env(cluster: Cluster, name: str, value: str) -> None:
@@ -102,7 +104,11 @@ def test_a_rollout_overtaken_by_the_next_ends_with_the_latest_template(tmp_path:
         for value in ("1", "2", "3"):
             set_env(cluster, "d", value)
         await cluster.until("Deployment", "d", is_rolled_out)
-        values = [pod["spec"]["containers"][0]["env"][0]["value"] for pod in cluster.list("Pod") if "deletionTimestamp" not in pod["metadata"]]
+        values = [
+            pod["spec"]["containers"][0]["env"][0]["value"]
+            for pod in cluster.list("Pod")
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
         assert values == ["3", "3"]
 
     on_cluster(tmp_path, scenario)
@@ -151,7 +157,11 @@ def test_a_job_of_several_completions_runs_as_many_at_once_as_it_may(tmp_path: P
         cluster.create("Job", "j", spec={"completions": 5, "parallelism": 2, "template": template})
         found = await cluster.until("Job", "j", lambda job: "Complete" in _true_conditions(job))
         assert found["status"]["succeeded"] == 5
-        active = [event.object.get("status", {}).get("active", 0) for event in cluster.events if event.rt.kind == "Job"]
+        active = [
+            event.object.get("status", {}).get("active", 0)
+            for event in cluster.events
+            if event.rt.kind == "Job"
+        ]
         assert max(active) == 2
         assert len(cluster.list("Pod")) == 5
 

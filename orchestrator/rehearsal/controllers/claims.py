@@ -50,7 +50,11 @@ class Claims:
 def claims_of(pod: Object) -> list[str]:
     """The claims a pod mounts."""
     volumes = pod["spec"].get("volumes") or []
-    return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]
+    return [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in volumes
+        if volume.get("persistentVolumeClaim")
+    ]
 
 
 def _discard(directory: Path) -> None:

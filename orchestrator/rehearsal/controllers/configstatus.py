@@ -52,7 +52,9 @@ def _availability(conditions: list[Condition], config: Object, available: int) -
     limits = bounds(records.desired_replicas(config), strategy.get("rollingParams") or {})
     tolerated = 0 if strategy.get("type") == "Recreate" else limits.unavailable
     if available and available >= limits.desired - tolerated:
-        return set_condition(conditions, "Available", "True", "", "Deployment config has minimum availability.")
+        return set_condition(
+            conditions, "Available", "True", "", "Deployment config has minimum availability."
+        )
     text = "Deployment config does not have minimum availability."
     return set_condition(conditions, "Available", "False", "", text)
 
@@ -76,7 +78,9 @@ def _progress(
     grown = any(new[key] > int(old.get(key, 0)) for key in ("updatedReplicas", "availableReplicas"))
     if phase == "Running" and grown:
         text = f'replication controller "{name}" is progressing'
-        return set_condition(conditions, "Progressing", "True", "ReplicationControllerUpdated", text, touch=True)
+        return set_condition(
+            conditions, "Progressing", "True", "ReplicationControllerUpdated", text, touch=True
+        )
     return conditions
 
 

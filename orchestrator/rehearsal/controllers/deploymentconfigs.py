@@ -57,10 +57,14 @@ class DeploymentConfigs:
         if config is None or is_deleting(config):
             return None
         rollouts = self._rollouts(config)
-        latest = next((found for found in rollouts if records.version_of(found) == records.latest_version(config)), None)
+        latest = next(
+            (found for found in rollouts if records.version_of(found) == records.latest_version(config)), None
+        )
         seconds = None
         if records.is_triggered(config, latest):
-            self._write_status(config, lambda stored: records.trigger(stored, "ConfigChange", "config change"))
+            self._write_status(
+                config, lambda stored: records.trigger(stored, "ConfigChange", "config change")
+            )
         elif latest is None and records.latest_version(config) > 0 and not config["spec"].get("paused"):
             self._begin(config, rollouts)
         elif latest is not None and records.is_under_way(latest):
@@ -154,7 +158,9 @@ class DeploymentConfigs:
             active = bool(complete) and rollout is complete[-1]
             self._scale(rollout, records.desired_replicas(config) if active else 0)
         surplus = len(rollouts) - 1 - config["spec"].get("revisionHistoryLimit", 10)
-        for rollout in [found for found in rollouts if not complete or found is not complete[-1]][: max(0, surplus)]:
+        for rollout in [found for found in rollouts if not complete or found is not complete[-1]][
+            : max(0, surplus)
+        ]:
             self._store.delete(CONTROLLER, rollout["metadata"]["namespace"], rollout["metadata"]["name"])
 
     # The store

@@ -37,7 +37,13 @@ REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
-NOT_COPIED = {REVISION, REVISION_HISTORY, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-configuration"}
+NOT_COPIED = {
+    REVISION,
+    REVISION_HISTORY,
+    DESIRED,
+    MAXIMUM,
+    "kubectl.kubernetes.io/last-applied-configuration",
+}
 
 
 class Deployments:
@@ -242,7 +248,9 @@ def _new_replica_set(deployment: Object, replicas: int, revision: int) -> Object
     labels[HASH_LABEL] = digest
     selector = copy_json(spec["selector"])
     selector.setdefault("matchLabels", {})[HASH_LABEL] = digest
-    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in NOT_COPIED}
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key not in NOT_COPIED
+    }
     annotations |= _scale_annotations(deployment) | {REVISION: str(revision)}
     return {
         "metadata": {
@@ -274,7 +282,9 @@ def _scale_annotations(deployment: Object) -> dict[str, str]:
 
 
 def _share(replica_set: Object) -> Share:
-    return Share(replica_set["metadata"]["name"], _replicas(replica_set), _status(replica_set, "availableReplicas"))
+    return Share(
+        replica_set["metadata"]["name"], _replicas(replica_set), _status(replica_set, "availableReplicas")
+    )
 
 
 def _replicas(obj: Object) -> int:

@@ -58,7 +58,11 @@ def hook_pod(config: Object, rollout: Object, moment: str, execution: Object) ->
     """The pod of a hook: command and environment of the hook, image and resources of its container."""
     template = rollout["spec"]["template"]["spec"]
     base = next(found for found in template["containers"] if found["name"] == execution["containerName"])
-    kept = {key: copy_json(base[key]) for key in ("image", "imagePullPolicy", "resources", "workingDir") if key in base}
+    kept = {
+        key: copy_json(base[key])
+        for key in ("image", "imagePullPolicy", "resources", "workingDir")
+        if key in base
+    }
     overridden = {entry["name"]: entry for entry in (*base.get("env", []), *execution.get("env", []))}
     mounted = execution.get("volumes") or []
     container = {
@@ -89,6 +93,8 @@ def hook_pod(config: Object, rollout: Object, moment: str, execution: Object) ->
 
 def _hook(config: Object, moment: str) -> Object | None:
     strategy = config["spec"].get("strategy") or {}
-    parameters = strategy.get("recreateParams" if strategy.get("type") == "Recreate" else "rollingParams") or {}
+    parameters = (
+        strategy.get("recreateParams" if strategy.get("type") == "Recreate" else "rollingParams") or {}
+    )
     hook: Object | None = parameters.get(moment)
     return hook

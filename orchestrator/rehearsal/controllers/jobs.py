@@ -70,7 +70,9 @@ class Jobs:
     def _suspend(self, job: Object) -> None:
         self._delete_active(job, self._pods(job))
         conditions = (job.get("status") or {}).get("conditions") or []
-        self._report(job, _with(conditions, "Suspended", "True", "JobSuspended", "Job suspended"), suspended=True)
+        self._report(
+            job, _with(conditions, "Suspended", "True", "JobSuspended", "Job suspended"), suspended=True
+        )
 
     def _create_missing(self, job: Object, pods: Sequence[Object]) -> None:
         wanted = min(_parallelism(job), _completions(job) - _count(pods, "Succeeded"))
@@ -106,7 +108,9 @@ class Jobs:
             "failed": _count(pods, "Failed"),
             "terminating": sum(is_deleting(pod) for pod in pods),
         }
-        status: dict[str, Any] = {"ready": sum(is_active(pod) and ready_since(pod) is not None for pod in pods)}
+        status: dict[str, Any] = {
+            "ready": sum(is_active(pod) and ready_since(pod) is not None for pod in pods)
+        }
         status |= without_zeros(counters) | {"terminating": counters["terminating"]}
         old = job.get("status") or {}
         kept = {} if suspended else {key: old[key] for key in ("startTime",) if key in old}
@@ -122,7 +126,9 @@ class Jobs:
             stored["status"] = kept
 
         metadata = job["metadata"]
-        written = self._store.change(self.rt, metadata["namespace"], metadata["name"], write, subresource="status")
+        written = self._store.change(
+            self.rt, metadata["namespace"], metadata["name"], write, subresource="status"
+        )
         return written or job
 
 
@@ -178,9 +184,13 @@ def _completions(job: Object) -> int:
     return int(job["spec"].get("completions") or 1)
 
 
-def _with(conditions: Sequence[Condition], kind: str, status: str, reason: str, message: str) -> list[Condition]:
+def _with(
+    conditions: Sequence[Condition], kind: str, status: str, reason: str, message: str
+) -> list[Condition]:
     """As `set_condition`, with the time of the last probe that Jobs show instead of an update."""
     changed = set_condition(conditions, kind, status, reason, message)
     for condition in changed:
-        condition.setdefault("lastProbeTime", condition.pop("lastUpdateTime", condition["lastTransitionTime"]))
+        condition.setdefault(
+            "lastProbeTime", condition.pop("lastUpdateTime", condition["lastTransitionTime"])
+        )
     return changed

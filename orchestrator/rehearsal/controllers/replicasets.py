@@ -85,7 +85,11 @@ class ReplicaSets:
 
         def write(stored: Object) -> None:
             generation = stored["metadata"].get("generation", 1)
-            stored["status"] = {"replicas": len(pods), **without_zeros(counters), "observedGeneration": generation}
+            stored["status"] = {
+                "replicas": len(pods),
+                **without_zeros(counters),
+                "observedGeneration": generation,
+            }
 
         metadata = owner["metadata"]
         self._store.change(self.rt, metadata["namespace"], metadata["name"], write, subresource="status")
