@@ -44,10 +44,14 @@ log = logging.getLogger(__name__)
 class Api:
     """Answers requests out of a store."""
 
-    def __init__(self, store: Store, tokens: Tokens, *, openshift: bool, on_request: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, tokens: Tokens, *, openshift: bool, on_request: Callable[[], None]
+    ) -> None:
         self.store = store
         self.tokens = tokens
-        self._types = {(rt.group, rt.version, rt.plural): rt for rt in (TYPES if openshift else as_kubernetes())}
+        self._types = {
+            (rt.group, rt.version, rt.plural): rt for rt in (TYPES if openshift else as_kubernetes())
+        }
         self._discovery = Discovery(tuple(self._types.values()))
         self._writer = Writer(store, openshift=openshift)
         self._on_request = on_request
@@ -123,7 +127,9 @@ class Api:
             raise method_not_allowed()
         if target.path in HEALTH:
             return web.Response(text="ok")
-        if target.path in self._discovery.aggregated and accepts_aggregated(request.headers.get("Accept", "")):
+        if target.path in self._discovery.aggregated and accepts_aggregated(
+            request.headers.get("Accept", "")
+        ):
             response = answer(self._discovery.aggregated[target.path])
             response.headers["Content-Type"] = AGGREGATED
             response.headers["Vary"] = "Accept"
@@ -160,7 +166,9 @@ class Api:
             raise method_not_allowed()
         if call.rt.custom and verb in ("update", "patch") and not name:
             raise bad_request("name must be provided")
-        misplaced = (verb == "create" and name and not call.rt.custom) or (verb in ("update", "patch") and not name)
+        misplaced = (verb == "create" and name and not call.rt.custom) or (
+            verb in ("update", "patch") and not name
+        )
         nowhere = call.rt.namespaced and not call.namespace and verb not in ("list", "watch")
         if misplaced or nowhere or call.request.method == "HEAD":
             raise method_not_allowed()

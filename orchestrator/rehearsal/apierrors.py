@@ -66,7 +66,9 @@ def method_not_allowed() -> ApiError:
 
 
 def already_exists(rt: ResourceType, name: str) -> ApiError:
-    return ApiError(409, "AlreadyExists", f'{rt.resource} "{name}" already exists', resource_details(rt, name))
+    return ApiError(
+        409, "AlreadyExists", f'{rt.resource} "{name}" already exists', resource_details(rt, name)
+    )
 
 
 def conflict(rt: ResourceType, name: str, message: str = MODIFIED) -> ApiError:

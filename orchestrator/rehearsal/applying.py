@@ -1,7 +1,8 @@
 """Server-side apply: what a manager says an object should be, merged with what others say.
 
 Fields of others are left alone, fields the manager said earlier and says no more are removed, and a field
-that another manager holds with another value is a conflict. Pure: from (live object, applied) to the merged one.
+that another manager holds with another value is a conflict. Pure: from (live object, applied) to the merged
+object.
 """
 
 from __future__ import annotations
@@ -44,12 +45,16 @@ def require_manager(manager: str) -> None:
         raise invalid_kind("meta.k8s.io", "PatchOptions", "", [cause])
 
 
-def apply(rt: ResourceType, shape: Shape, live: Object | None, applied: Object, manager: str, *, force: bool) -> Object:
+def apply(
+    rt: ResourceType, shape: Shape, live: Object | None, applied: Object, manager: str, *, force: bool
+) -> Object:
     """The object to store, its managedFields included. ApiError 409 with one cause for each conflict."""
     said = {path: value for path, value in values(applied, shape).items() if _is_said(path)}
     mine = Entry(manager, APPLY, rt.api_version, timestamp())
     entries = _entries(rt, shape, live)
-    conflicts = _conflicts(values(live, shape) if live else {}, said, [e for e in entries if not e.is_same(mine)])
+    conflicts = _conflicts(
+        values(live, shape) if live else {}, said, [e for e in entries if not e.is_same(mine)]
+    )
     if conflicts and not force:
         raise _refused(conflicts)
     earlier = next((entry for entry in entries if entry.is_same(mine)), mine)
@@ -75,17 +80,24 @@ def _entries(rt: ResourceType, shape: Shape, live: Object | None) -> list[Entry]
     return entries_of(live) or [nobody.with_fields(frozenset(values(live, shape)))]
 
 
-def _conflicts(live: Mapping[Path, Any], said: Mapping[Path, Any], others: Sequence[Entry]) -> list[tuple[Entry, Path]]:
+def _conflicts(
+    live: Mapping[Path, Any], said: Mapping[Path, Any], others: Sequence[Entry]
+) -> list[tuple[Entry, Path]]:
     differing = [path for path, value in said.items() if path in live and live[path] != value]
     found = [(entry, path) for entry in others for path in differing if path in entry.fields]
     return sorted(found, key=lambda conflict: (conflict[0].manager, conflict[1]))
 
 
 def _refused(conflicts: Sequence[tuple[Entry, Path]]) -> ApiError:
-    causes = [Cause("FieldManagerConflict", f"conflict with {_who(entry)}", _shown(path)) for entry, path in conflicts]
+    causes = [
+        Cause("FieldManagerConflict", f"conflict with {_who(entry)}", _shown(path))
+        for entry, path in conflicts
+    ]
     details = {"causes": [cause.as_dict() for cause in causes]}
     if len(causes) == 1:
-        return ApiError(409, "Conflict", f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", details)
+        return ApiError(
+            409, "Conflict", f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", details
+        )
     lines: list[str] = []
     for who in dict.fromkeys(cause.message for cause in causes):
         lines.append(who.replace("conflict", "conflicts", 1) + ":")
@@ -136,7 +148,9 @@ def _merge_list(live: list[Any], applied: list[Any], by: str | None, shape: Shap
 
 def _remove(merged: Object, gone: Fields, held: Sequence[Fields], shape: Shape) -> None:
     """Takes out what the manager says no more, except what somebody says still. Whole items go first."""
-    items = {path[:-1] for path in gone if path[-1] == "."} | {path for path in gone if path[-1].startswith("v:")}
+    items = {path[:-1] for path in gone if path[-1] == "."} | {
+        path for path in gone if path[-1].startswith("v:")
+    }
     for path in [*sorted(items, key=len), *sorted(gone - items)]:
         if path[-1] != "." and not any(_holds(fields, path) for fields in held):
             _cut(merged, path, shape)

@@ -66,7 +66,11 @@ class Tokens:
 
     def _is_valid(self, holder: _Holder) -> bool:
         account = self._store.find(resource_type("ServiceAccount"), holder.namespace, holder.name)
-        return account is not None and account["metadata"]["uid"] == holder.uid and time.time() < holder.expires_at
+        return (
+            account is not None
+            and account["metadata"]["uid"] == holder.uid
+            and time.time() < holder.expires_at
+        )
 
     def issue(self, namespace: str, account: str, seconds: int = DEFAULT_TOKEN_SECONDS) -> Token:
         """A new token for the service account; ApiError 404 when there is none of that name."""

@@ -99,7 +99,9 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
 
 
-def read_object(rt: ResourceType, decoded: Decoded, validation: str, *, schema: bool) -> tuple[Object, list[str]]:
+def read_object(
+    rt: ResourceType, decoded: Decoded, validation: str, *, schema: bool
+) -> tuple[Object, list[str]]:
     """The object in a body, checked against the kind; and the warnings that go with a lenient reading.
 
     `validation` is fieldValidation: Strict refuses what Warn (the default) mentions and Ignore hides.
@@ -134,7 +136,9 @@ def _check_kind(rt: ResourceType, obj: Object) -> None:
         raise bad_request(f"{_handled(rt, kind, version)}: {known}")
     if version != rt.version:
         scheme = 'in scheme "pkg/runtime/scheme.go:111"'
-        raise bad_request(f'{_handled(rt, kind, version)}: no kind "{kind}" is registered for version "{version}" {scheme}')
+        raise bad_request(
+            f'{_handled(rt, kind, version)}: no kind "{kind}" is registered for version "{version}" {scheme}'
+        )
 
 
 def _drop_unknown(rt: ResourceType, obj: Object, *, schema: bool) -> list[str]:
@@ -169,7 +173,9 @@ def _check_base64(rt: ResourceType, value: Any) -> None:
     try:
         base64.b64decode(value or "", validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: illegal base64 data at input byte 0") from None
+        raise bad_request(
+            f"{_handled(rt, rt.kind, rt.version)}: illegal base64 data at input byte 0"
+        ) from None
 
 
 def _check_micro_time(rt: ResourceType, value: Any) -> None:
@@ -179,7 +185,11 @@ def _check_micro_time(rt: ResourceType, value: Any) -> None:
         datetime.fromisoformat(value)
         if "." in value:
             return
-        problem = f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000"'
+        problem = (
+            f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000"'
+        )
     except (TypeError, ValueError):
-        problem = f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "{value}" as "2006"'
+        problem = (
+            f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "{value}" as "2006"'
+        )
     raise bad_request(f"{_handled(rt, rt.kind, rt.version)}: {problem}")

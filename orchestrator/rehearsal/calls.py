@@ -100,4 +100,8 @@ def show_list(call: Call, objects: Iterable[Object], metadata: Object) -> web.Re
 def _items(rt: ResourceType, objects: Iterable[Object]) -> Iterator[Object]:
     """Items of built-in lists leave out what the list says for all of them."""
     for obj in objects:
-        yield obj if rt.custom else {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
+        yield (
+            obj
+            if rt.custom
+            else {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
+        )

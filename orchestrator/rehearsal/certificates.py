@@ -30,7 +30,9 @@ def make_certificates() -> Certificates:
     return Certificates(context, authority.cert_pem.bytes())
 
 
-def write_kubeconfig(path: Path, url: str, authority_pem: bytes, token: str, namespace: str = "default") -> None:
+def write_kubeconfig(
+    path: Path, url: str, authority_pem: bytes, token: str, namespace: str = "default"
+) -> None:
     """Writes a kubeconfig that only its owner can read, complete or not at all."""
     partial = path.with_suffix(".part")
     partial.unlink(missing_ok=True)

@@ -17,7 +17,12 @@ from orchestrator.rehearsal.types import ResourceType
 SERVICE_NETWORK = "10.217"
 PROTECTION = "kubernetes.io/pvc-protection"
 STORAGE_CLASS = "rehearsal"
-MODES = {"configMap": "defaultMode", "secret": "defaultMode", "projected": "defaultMode", "downwardAPI": "defaultMode"}
+MODES = {
+    "configMap": "defaultMode",
+    "secret": "defaultMode",
+    "projected": "defaultMode",
+    "downwardAPI": "defaultMode",
+}
 
 
 def apply_defaults(rt: ResourceType, obj: Object, *, openshift: bool) -> None:
@@ -112,7 +117,12 @@ def _pod(obj: Object) -> None:
     if not isinstance(spec, dict):
         return
     fill(spec, serviceAccountName=spec.get("serviceAccount", "default"))
-    fill(spec, serviceAccount=spec["serviceAccountName"], enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority")
+    fill(
+        spec,
+        serviceAccount=spec["serviceAccountName"],
+        enableServiceLinks=True,
+        preemptionPolicy="PreemptLowerPriority",
+    )
     fill(spec, priority=0)
     pod_spec(spec)
     fill(obj, status={"phase": "Pending"})
@@ -228,9 +238,19 @@ def _job(obj: Object) -> None:
         template["restartPolicy"] = ""
     if "parallelism" not in spec and "completions" not in spec:
         fill(spec, completions=1)
-    fill(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False, podReplacementPolicy="TerminatingOrFailed")
+    fill(
+        spec,
+        parallelism=1,
+        backoffLimit=6,
+        completionMode="NonIndexed",
+        suspend=False,
+        podReplacementPolicy="TerminatingOrFailed",
+    )
     uid = obj["metadata"].get("uid", "")
-    labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": obj["metadata"].get("name", "")}
+    labels = {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": obj["metadata"].get("name", ""),
+    }
     fill(spec, selector={"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
     if isinstance(spec.get("template"), dict) and not spec.get("manualSelector"):
         older = {"controller-uid": uid, "job-name": obj["metadata"].get("name", "")}
@@ -260,7 +280,9 @@ def _binding(obj: Object) -> None:
 def _deployment_config(obj: Object) -> None:
     spec = _template(obj)
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-    fill(spec, replicas=0, selector=dict(labels), strategy={}, triggers=[{"type": "ConfigChange"}], test=False)
+    fill(
+        spec, replicas=0, selector=dict(labels), strategy={}, triggers=[{"type": "ConfigChange"}], test=False
+    )
     fill(spec["strategy"], type="Rolling", activeDeadlineSeconds=21600)
     fill(obj, status={"latestVersion": 0, "observedGeneration": 0})
 

@@ -52,5 +52,7 @@ def released(rt: ResourceType, old: Object, new: Object) -> bool:
     metadata = new["metadata"]
     if "deletionTimestamp" not in metadata or not old["metadata"].get("finalizers"):
         return False
-    waiting = metadata.get("deletionGracePeriodSeconds", 0) or (rt.kind == "Namespace" and new["spec"].get("finalizers"))
+    waiting = metadata.get("deletionGracePeriodSeconds", 0) or (
+        rt.kind == "Namespace" and new["spec"].get("finalizers")
+    )
     return not metadata.get("finalizers") and not waiting

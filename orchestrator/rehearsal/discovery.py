@@ -51,13 +51,23 @@ class Discovery:
     def _build(self) -> Iterator[tuple[str, Document]]:
         yield "/version", VERSION
         yield "/api", {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-        yield "/apis", {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(name) for name in self._groups]}
+        yield (
+            "/apis",
+            {
+                "kind": "APIGroupList",
+                "apiVersion": "v1",
+                "groups": [self._group(name) for name in self._groups],
+            },
+        )
         for name in self._groups:
             yield f"/apis/{name}", {"kind": "APIGroup", "apiVersion": "v1", **self._group(name)}
         for api_version in group_versions(self._types):
             yield f"/{_prefix(api_version)}", self._resources(api_version)
             yield f"/openapi/v3/{_prefix(api_version)}", self._openapi(api_version)
-        yield "/openapi/v3", {"paths": {_prefix(name): _openapi_entry(name) for name in group_versions(self._types)}}
+        yield (
+            "/openapi/v3",
+            {"paths": {_prefix(name): _openapi_entry(name) for name in group_versions(self._types)}},
+        )
         yield "/", {"paths": self._paths()}
 
     def _paths(self) -> list[str]:
@@ -79,7 +89,12 @@ class Discovery:
 
     def _resources(self, api_version: str) -> Document:
         resources = [entry for rt in self._of(api_version) for entry in _entries(rt)]
-        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
+        return {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": api_version,
+            "resources": resources,
+        }
 
     def _aggregated(self, groups: Iterable[str]) -> Document:
         items = []
@@ -91,7 +106,12 @@ class Discovery:
                     _aggregated_entry(rt) for rt in self._types if (rt.group, rt.version) == (group, version)
                 ]} for version in versions
             ]})  # fmt: skip
-        return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": "apidiscovery.k8s.io/v2",
+            "metadata": {},
+            "items": items,
+        }
 
     def _openapi(self, api_version: str) -> Document:
         """Enough for a client to see that the server validates fields: one PATCH operation per kind.
@@ -102,10 +122,15 @@ class Discovery:
         schemas: Document = {}
         for rt in self._of(api_version):
             gvk = {"group": rt.group, "version": rt.version, "kind": rt.kind}
-            schemas[f"{rt.resource}.{rt.version}"] = {"type": "object", "x-kubernetes-group-version-kind": [gvk]}
+            schemas[f"{rt.resource}.{rt.version}"] = {
+                "type": "object",
+                "x-kubernetes-group-version-kind": [gvk],
+            }
             if "patch" in rt.verbs:
                 middle = "namespaces/{namespace}/" if rt.namespaced else ""
-                paths[f"/{_prefix(api_version)}/{middle}{rt.plural}/{{name}}"] = {"patch": _patch_operation(gvk)}
+                paths[f"/{_prefix(api_version)}/{middle}{rt.plural}/{{name}}"] = {
+                    "patch": _patch_operation(gvk)
+                }
         info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
         return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
@@ -176,7 +201,11 @@ def _aggregated_entry(rt: ResourceType) -> Document:
         entry["categories"] = list(rt.categories)
     if rt.subresources:
         entry["subresources"] = [
-            {"subresource": name, "responseKind": _response_kind(rt, group, version, kind), "verbs": list(verbs)}
+            {
+                "subresource": name,
+                "responseKind": _response_kind(rt, group, version, kind),
+                "verbs": list(verbs),
+            }
             for name, group, version, kind, verbs in _subresources(rt)
         ]
     return entry

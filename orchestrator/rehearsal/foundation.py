@@ -1,4 +1,4 @@
-"""What a cluster has before anybody asks: namespaces, cluster roles, CRDs, and the contents of a new namespace."""
+"""What a cluster has before anybody asks: namespaces, cluster roles, CRDs, and what a new namespace has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Foundation:
         for name in NAMESPACES:
             self._store.create(resource_type("Namespace"), None, {"metadata": {"name": name}})
         for name, rules in CLUSTER_ROLES.items():
-            self._store.create(resource_type("ClusterRole"), None, {"metadata": {"name": name}, "rules": rules})
+            self._store.create(
+                resource_type("ClusterRole"), None, {"metadata": {"name": name}, "rules": rules}
+            )
         for rt in TYPES:
             if rt.custom:
                 self._store.create(resource_type("CustomResourceDefinition"), None, definition(rt))
@@ -37,9 +39,22 @@ def definition(rt: ResourceType) -> Object:
     """The CustomResourceDefinition of a custom kind, with an open schema."""
     subresources: Object = {name: {} for name in sorted(rt.subresources & {"status"})}
     if "scale" in rt.subresources:
-        subresources["scale"] = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+        subresources["scale"] = {
+            "specReplicasPath": ".spec.replicas",
+            "statusReplicasPath": ".status.replicas",
+        }
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": rt.version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    names = {"kind": rt.kind, "plural": rt.plural, "singular": rt.singular, "shortNames": list(rt.short_names)}
-    spec = {"group": rt.group, "names": names, "scope": "Namespaced", "versions": [version | {"subresources": subresources}]}
+    names = {
+        "kind": rt.kind,
+        "plural": rt.plural,
+        "singular": rt.singular,
+        "shortNames": list(rt.short_names),
+    }
+    spec = {
+        "group": rt.group,
+        "names": names,
+        "scope": "Namespaced",
+        "versions": [version | {"subresources": subresources}],
+    }
     return {"metadata": {"name": rt.resource}, "spec": spec}

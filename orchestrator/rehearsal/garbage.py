@@ -125,7 +125,9 @@ class Garbage:
         for place in list(self._dependents.get(uid, {}).values()):
             obj = self._store.find(*place)
             if obj is not None:
-                owners = [owner for owner in obj["metadata"].get("ownerReferences") or [] if owner["uid"] != uid]
+                owners = [
+                    owner for owner in obj["metadata"].get("ownerReferences") or [] if owner["uid"] != uid
+                ]
                 self._set_owners(*place, owners)
 
     def _delete_dependents(self, uid: str) -> bool:

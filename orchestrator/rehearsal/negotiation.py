@@ -7,7 +7,9 @@ from functools import lru_cache
 
 from orchestrator.rehearsal.apierrors import ApiError
 
-NOT_ACCEPTABLE = "406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch"
+NOT_ACCEPTABLE = (
+    "406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch"
+)
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 

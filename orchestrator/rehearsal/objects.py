@@ -17,8 +17,17 @@ Object = dict[str, Any]
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 SERVER_SET = ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
-        "resourceVersion", "generateName", "namespace", "name")
+KEPT = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "resourceVersion",
+    "generateName",
+    "namespace",
+    "name",
+)
 
 
 def copy_json(value: Any) -> Any:
@@ -85,7 +94,7 @@ def without_empty(metadata: Object) -> Object:
 
 
 def spec_differs(rt: ResourceType, old: Object, new: Object) -> bool:
-    """Whether the change counts for metadata.generation: for most kinds the spec, for custom ones all but the status."""
+    """Whether metadata.generation counts the change: of the spec, in custom kinds of all but the status."""
     if not rt.custom:
         return bool(old.get("spec") != new.get("spec"))
     ignored = {"metadata", "status"} if rt.has_status() else {"metadata"}

@@ -89,7 +89,9 @@ def delete_options(body: Any, query: Mapping[str, str], dry_runs: list[str]) -> 
         raise bad_request(f"{given['kind']} cannot be handled as a DeleteOptions: unknown conversion")
     policy = given.get("propagationPolicy")
     if policy is not None and policy not in PROPAGATIONS:
-        message = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+        message = (
+            f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+        )
         cause = Cause("FieldValueNotSupported", message, "propagationPolicy")
         raise invalid_kind(META, "DeleteOptions", "", [cause])
     orphan = given.get("orphanDependents")

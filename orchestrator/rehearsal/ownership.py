@@ -77,7 +77,9 @@ def values(obj: Object, shape: Shape) -> dict[Path, Any]:
     for key, value in obj.items():
         if key == "metadata":
             owned = {name: item for name, item in value.items() if name not in NOBODYS_METADATA}
-            found.update((("f:metadata", *path), item) for path, item in _inside(owned, shape) if path != (".",))
+            found.update(
+                (("f:metadata", *path), item) for path, item in _inside(owned, shape) if path != (".",)
+            )
         elif key not in NOBODYS:
             found.update(((f"f:{key}", *path), item) for path, item in _parts(key, value, shape))
     return found
@@ -180,7 +182,9 @@ class Updating:
 
     def __call__(self, new: Object, old: Object | None) -> None:
         now, before = values(new, self.shape), values(old or {"metadata": {}}, self.shape)
-        changed = frozenset(path for path, value in now.items() if path not in before or before[path] != value)
+        changed = frozenset(
+            path for path, value in now.items() if path not in before or before[path] != value
+        )
         gone = before.keys() - now.keys()
         mine = Entry(self.manager, UPDATE, self.rt.api_version, timestamp(), self.subresource)
         entries, found = [], False

@@ -40,11 +40,13 @@ RETAIN = "$retainKeys"
 
 
 def apply_patch(media_type: str, target: Any, patch: Any, kind: str) -> Any:
-    """The patched copy of `target`. ApiError 400 for a patch of the wrong shape, 422 for one that does not apply."""
+    """The patched copy of `target`. ApiError 400 for a patch of the wrong shape, 422 if it does not apply."""
     if media_type == JSON_PATCH:
         return json_patch(target, patch)
     if not isinstance(patch, dict):
-        raise bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"
+        )
     return merge_patch(target, patch) if media_type == MERGE_PATCH else strategic_patch(target, patch, kind)
 
 
@@ -66,7 +68,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 def json_patch(target: Any, operations: Any) -> Any:
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+        )
     document = copy_json(target)
     for operation in operations:
         document = _operate(document, operation)
@@ -200,7 +204,9 @@ def _merge_field(merged: dict[str, Any], key: str, value: Any, order: Any, keys:
         merged[key] = copy_json(value)
 
 
-def _merge_list(old: list[Any], patch: list[Any], order: Any, by: str | None, keys: Mapping[str, str]) -> list[Any]:
+def _merge_list(
+    old: list[Any], patch: list[Any], order: Any, by: str | None, keys: Mapping[str, str]
+) -> list[Any]:
     if any(isinstance(item, dict) and item.get("$patch") == "replace" and by not in item for item in patch):
         return [copy_json(item) for item in patch if "$patch" not in item]
     items = {_identity(item, by): item for item in old}

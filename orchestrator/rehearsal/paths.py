@@ -37,7 +37,9 @@ def read_target(method: str, path: str, query: Mapping[str, str]) -> Target:
     return Target(path, method.lower())
 
 
-def _resource(path: str, verb: str, group: str, version: str, rest: list[str], query: Mapping[str, str]) -> Target:
+def _resource(
+    path: str, verb: str, group: str, version: str, rest: list[str], query: Mapping[str, str]
+) -> Target:
     watch = wants_watch(query)
     if rest[0] == "watch" and len(rest) > 1:
         watch, rest, verb = True, rest[1:], "watch"

@@ -19,7 +19,7 @@ MAGIC = b"k8s\x00"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 Schema = Mapping[int, tuple[str, Any]]
-"""Field number to (name, type): a str for scalars and maps, a Schema for messages, a list of one for repeated."""
+"""Field number to (name, type): a str for scalars and maps, a Schema for messages, a list if repeated."""
 
 OWNER: Schema = {
     1: ("kind", "string"), 3: ("name", "string"), 4: ("uid", "string"), 5: ("apiVersion", "string"),
@@ -72,7 +72,7 @@ SCHEMAS: Mapping[str, Schema] = {
 
 
 def parse(raw: bytes) -> Object | None:
-    """The object in a protobuf body; None for a kind without a schema here. ApiError 400 for a broken body."""
+    """The object in a protobuf body; None for a kind without a schema. ApiError 400 for a broken body."""
     try:
         if not raw.startswith(MAGIC):
             raise ValueError("no magic number")
@@ -124,7 +124,9 @@ def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
             value: Any
             value, position = _varint(raw, position)
         else:
-            size, position = _varint(raw, position) if wire == BYTES else ({FIXED64: 8, FIXED32: 4}[wire], position)
+            size, position = (
+                _varint(raw, position) if wire == BYTES else ({FIXED64: 8, FIXED32: 4}[wire], position)
+            )
             value, position = raw[position : position + size], position + size
             if position > len(raw):
                 raise ValueError("unexpected end")

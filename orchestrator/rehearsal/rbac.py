@@ -131,7 +131,9 @@ def _matches(listed: Any, value: str) -> bool:
 
 
 def _resource_matches(resources: list[str], wish: Wish) -> bool:
-    return _matches(resources, wish.full_resource) or (bool(wish.subresource) and f"*/{wish.subresource}" in resources)
+    return _matches(resources, wish.full_resource) or (
+        bool(wish.subresource) and f"*/{wish.subresource}" in resources
+    )
 
 
 def _path_matches(pattern: str, path: str) -> bool:

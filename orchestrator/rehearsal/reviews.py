@@ -15,12 +15,20 @@ from orchestrator.rehearsal.types import ResourceType
 GROUP = "authorization.k8s.io"
 
 
-def review(rt: ResourceType, store: Store, tokens: Tokens, user: User, namespace: str, body: Object) -> Object:
+def review(
+    rt: ResourceType, store: Store, tokens: Tokens, user: User, namespace: str, body: Object
+) -> Object:
     """The review of kind `rt`, answered. ApiError 422 for one that asks nothing."""
     spec: Object = body.get("spec") or {}
     answered = _ANSWERS[rt.kind](store, tokens, user, spec)
     metadata = {"namespace": namespace} if namespace else {}
-    return {"kind": rt.kind, "apiVersion": rt.api_version, "metadata": metadata, "spec": spec, "status": answered}
+    return {
+        "kind": rt.kind,
+        "apiVersion": rt.api_version,
+        "metadata": metadata,
+        "spec": spec,
+        "status": answered,
+    }
 
 
 def token_request(tokens: Tokens, namespace: str, account: str, body: Object) -> Object:

@@ -45,5 +45,7 @@ def _replicas(scale: Any, name: str) -> int:
     replicas = ((scale if isinstance(scale, dict) else {}).get("spec") or {}).get("replicas") or 0
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         message = f"Invalid value: {replicas}: must be greater than or equal to 0"
-        raise invalid_kind("autoscaling", "Scale", name, [Cause("FieldValueInvalid", message, "spec.replicas")])
+        raise invalid_kind(
+            "autoscaling", "Scale", name, [Cause("FieldValueInvalid", message, "spec.replicas")]
+        )
     return replicas

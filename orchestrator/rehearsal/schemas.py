@@ -48,10 +48,18 @@ def prune(value: Any, form: str, path: str = "", owner: str = "") -> list[str]:
         return []
     if form.startswith("["):
         _check(isinstance(value, list), value, f"[]{form[1:-1]}", path, owner)
-        return [gone for index, item in enumerate(value) for gone in prune(item, form[1:-1], f"{path}[{index}]", owner)]
-    _check(isinstance(value, dict), value, form if form[0] != "{" else f"map[string]{form[1:-1]}", path, owner)
+        return [
+            gone
+            for index, item in enumerate(value)
+            for gone in prune(item, form[1:-1], f"{path}[{index}]", owner)
+        ]
+    _check(
+        isinstance(value, dict), value, form if form[0] != "{" else f"map[string]{form[1:-1]}", path, owner
+    )
     if form.startswith("{"):
-        return [gone for key, item in value.items() for gone in prune(item, form[1:-1], _join(path, key), owner)]
+        return [
+            gone for key, item in value.items() for gone in prune(item, form[1:-1], _join(path, key), owner)
+        ]
     return _prune_object(value, form, path)
 
 
@@ -78,4 +86,6 @@ def _check_scalar(value: Any, form: str, path: str, owner: str) -> None:
 def _check(fits: bool, value: Any, wanted: str, path: str, owner: str) -> None:
     if not fits:
         given = GO_NAMES.get(type(value), "value")
-        raise WrongType(f"json: cannot unmarshal {given} into Go struct field {owner}.{path} of type {wanted}")
+        raise WrongType(
+            f"json: cannot unmarshal {given} into Go struct field {owner}.{path} of type {wanted}"
+        )

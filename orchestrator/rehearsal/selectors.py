@@ -83,14 +83,18 @@ def _comparison(key: str, operator: str, tokens: list[str]) -> Callable[[Labels]
         bound = _number(_identifier(tokens))
         return lambda labels: _beyond(labels.get(key), operator, bound)
     if operator not in ("=", "==", "!="):
-        raise bad_request(f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+        raise bad_request(
+            f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt"
+        )
     value = _identifier(tokens) if tokens and tokens[0] != "," else ""
     return lambda labels: (labels.get(key) == value) == (operator != "!=")
 
 
 def _identifier(tokens: list[str]) -> str:
     if not tokens or not re.match(r"[\w./-]", tokens[0]):
-        raise bad_request(f"unable to parse requirement: found '{tokens[0] if tokens else ''}', expected: identifier")
+        raise bad_request(
+            f"unable to parse requirement: found '{tokens[0] if tokens else ''}', expected: identifier"
+        )
     return tokens.pop(0)
 
 
@@ -112,7 +116,9 @@ def _expect(tokens: list[str], wanted: str) -> None:
 
 def _number(text: str) -> int:
     if not text.lstrip("-").isdigit():
-        raise bad_request(f"unable to parse requirement: for 'Gt', 'Lt' operators, the value must be an integer: {text}")
+        raise bad_request(
+            f"unable to parse requirement: for 'Gt', 'Lt' operators, the value must be an integer: {text}"
+        )
     return int(text)
 
 
@@ -141,7 +147,9 @@ def _field_tests(rt: ResourceType, text: str) -> Iterator[tuple[str, str, bool]]
 
 def _unknown_field(rt: ResourceType, path: str) -> Exception:
     if rt.kind not in MORE_FIELDS and not rt.custom:
-        return bad_request(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+        return bad_request(
+            f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+        )
     return bad_request(f"field label not supported: {path}")
 
 

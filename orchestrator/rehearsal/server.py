@@ -151,7 +151,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="orchestrator.rehearsal.server")
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--kubernetes", action="store_true", help="DeploymentConfig and Route as custom resources")
+    parser.add_argument(
+        "--kubernetes", action="store_true", help="DeploymentConfig and Route as custom resources"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     asyncio.run(_run(arguments.root, port=arguments.port, kubernetes=arguments.kubernetes))

@@ -233,7 +233,7 @@ class Store:
             raise apierrors.forbidden(rt, "", why)
 
     def _complete(self, rt: ResourceType, new: Object, old: Object | None, stamp: Stamp | None) -> None:
-        """Defaults, validation and stamp. What has not even the shape they expect could not be decoded: 400."""
+        """Defaults, validation and stamp. What has not the shape they expect is refused as undecodable, 400."""
         try:
             apply_defaults(rt, new, openshift=self._openshift)
             causes = findings(rt, new, old)

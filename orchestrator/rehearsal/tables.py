@@ -15,7 +15,9 @@ WIDE = 1
 Cells = Callable[[Object], list[Any]]
 
 
-def table(rt: ResourceType, objects: Iterable[Object], metadata: Object, include: str, *, header: bool = True) -> Object:
+def table(
+    rt: ResourceType, objects: Iterable[Object], metadata: Object, include: str, *, header: bool = True
+) -> Object:
     """`include` is includeObject: Metadata (the default), Object or None."""
     columns, cells = _COLUMNS.get(rt.kind, _PLAIN)
     return {
@@ -79,7 +81,10 @@ def _status(obj: Object, field: str) -> Any:
 
 def _containers(obj: Object) -> list[str]:
     containers = ((obj.get("spec") or {}).get("template") or {}).get("spec", {}).get("containers") or []
-    return [",".join(item.get("name", "") for item in containers), ",".join(item.get("image", "") for item in containers)]
+    return [
+        ",".join(item.get("name", "") for item in containers),
+        ",".join(item.get("image", "") for item in containers),
+    ]
 
 
 def _selector(obj: Object) -> str:
@@ -99,8 +104,16 @@ def _replica_set(obj: Object) -> list[Any]:
 
 def _deployment_config(obj: Object) -> list[Any]:
     spec = obj.get("spec") or {}
-    triggers = ["config" if item.get("type") == "ConfigChange" else "image" for item in spec.get("triggers") or []]
-    return [_name(obj), _status(obj, "latestVersion"), spec.get("replicas", 0), _status(obj, "replicas"), ",".join(triggers)]
+    triggers = [
+        "config" if item.get("type") == "ConfigChange" else "image" for item in spec.get("triggers") or []
+    ]
+    return [
+        _name(obj),
+        _status(obj, "latestVersion"),
+        spec.get("replicas", 0),
+        _status(obj, "replicas"),
+        ",".join(triggers),
+    ]
 
 
 def _stateful_set(obj: Object) -> list[Any]:
@@ -113,8 +126,20 @@ def _pod(obj: Object) -> list[Any]:
     containers = status.get("containerStatuses") or []
     ready = sum(1 for item in containers if item.get("ready"))
     restarts = sum(item.get("restartCount", 0) for item in containers)
-    where = [status.get("podIP") or NONE, spec.get("nodeName") or NONE, status.get("nominatedNodeName") or NONE, NONE]
-    return [_name(obj), f"{ready}/{len(spec.get('containers') or [])}", pod_status(obj), str(restarts), age(obj), *where]
+    where = [
+        status.get("podIP") or NONE,
+        spec.get("nodeName") or NONE,
+        status.get("nominatedNodeName") or NONE,
+        NONE,
+    ]
+    return [
+        _name(obj),
+        f"{ready}/{len(spec.get('containers') or [])}",
+        pod_status(obj),
+        str(restarts),
+        age(obj),
+        *where,
+    ]
 
 
 def pod_status(obj: Object) -> str:
@@ -134,7 +159,15 @@ def pod_status(obj: Object) -> str:
 def _service(obj: Object) -> list[Any]:
     spec = obj.get("spec") or {}
     ports = ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in spec.get("ports") or [])
-    return [_name(obj), spec.get("type"), spec.get("clusterIP") or NONE, NONE, ports or NONE, age(obj), _selector(obj)]
+    return [
+        _name(obj),
+        spec.get("type"),
+        spec.get("clusterIP") or NONE,
+        NONE,
+        ports or NONE,
+        age(obj),
+        _selector(obj),
+    ]
 
 
 def _claim(obj: Object) -> list[Any]:
@@ -149,7 +182,13 @@ def _event(obj: Object) -> list[Any]:
     involved, source = obj.get("involvedObject") or {}, obj.get("source") or {}
     what = f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
     last = obj.get("lastTimestamp") or obj.get("firstTimestamp")
-    told = [obj.get("type"), obj.get("reason"), what, involved.get("fieldPath", ""), source.get("component", "")]
+    told = [
+        obj.get("type"),
+        obj.get("reason"),
+        what,
+        involved.get("fieldPath", ""),
+        source.get("component", ""),
+    ]
     first = age(obj, "firstTimestamp")
     return [age({"t": last}, "t"), *told, obj.get("message", ""), first, obj.get("count", 1), _name(obj)]
 
@@ -174,7 +213,9 @@ def _job_duration(status: Mapping[str, Any]) -> str:
 def _node(obj: Object) -> list[Any]:
     conditions = (obj.get("status") or {}).get("conditions") or []
     ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
-    state = ("Ready" if ready else "NotReady") + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
+    state = ("Ready" if ready else "NotReady") + (
+        ",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else ""
+    )
     version = ((obj.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", "")
     return [_name(obj), state, NONE, age(obj), version]
 
@@ -185,7 +226,15 @@ def _route(obj: Object) -> list[Any]:
     host = spec.get("host", "") if admitted else ""
     port = (spec.get("port") or {}).get("targetPort", NONE)
     tls = (spec.get("tls") or {}).get("termination", "")
-    return [_name(obj), host, spec.get("path", ""), (spec.get("to") or {}).get("name"), port, tls, spec.get("wildcardPolicy", "None")]
+    return [
+        _name(obj),
+        host,
+        spec.get("path", ""),
+        (spec.get("to") or {}).get("name"),
+        port,
+        tls,
+        spec.get("wildcardPolicy", "None"),
+    ]
 
 
 _TEMPLATE = ["+Containers", "+Images", "+Selector"]
@@ -202,11 +251,32 @@ _COLUMNS: dict[str, tuple[list[str], Cells]] = {
     ),
     "Service": (["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "+Selector"], _service),
     "PersistentVolumeClaim": (
-        ["Name", "Status", "Volume", "Capacity", "Access Modes", "StorageClass", "VolumeAttributesClass", "Age", "+VolumeMode"],
+        [
+            "Name",
+            "Status",
+            "Volume",
+            "Capacity",
+            "Access Modes",
+            "StorageClass",
+            "VolumeAttributesClass",
+            "Age",
+            "+VolumeMode",
+        ],
         _claim,
     ),
     "Event": (
-        ["Last Seen", "Type", "Reason", "Object", "+Subobject", "+Source", "Message", "+First Seen", "+Count", "+Name"],
+        [
+            "Last Seen",
+            "Type",
+            "Reason",
+            "Object",
+            "+Subobject",
+            "+Source",
+            "Message",
+            "+First Seen",
+            "+Count",
+            "+Name",
+        ],
         _event,
     ),
     "Job": (["Name", "Status", "Completions", "Duration", "Age", *_TEMPLATE], _job),

@@ -109,7 +109,7 @@ def _owners(owners: list[Object]) -> Iterator[Cause]:
     controllers = [owner for owner in owners if owner.get("controller")]
     if len(controllers) > 1:
         first, second = (f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
-        why = f"Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
+        why = f'Only one reference can have Controller set to true. Found "true" in references for {first} and {second}'
         yield invalid("metadata.ownerReferences", None, why)
 
 
@@ -258,7 +258,11 @@ def _job(new: Object, old: Object | None) -> Iterator[Cause]:
     spec = new.get("spec") or {}
     if old is not None:
         # A suspended job that has not started may still have its template changed.
-        free = ("template",) if old["spec"].get("suspend") and not (old.get("status") or {}).get("startTime") else ()
+        free = (
+            ("template",)
+            if old["spec"].get("suspend") and not (old.get("status") or {}).get("startTime")
+            else ()
+        )
         for field in ("completions", "selector", "template", "completionMode"):
             if field not in free and spec.get(field) != old["spec"].get(field):
                 yield invalid(f"spec.{field}", spec.get(field), "field is immutable")

@@ -48,7 +48,12 @@ class Writer:
         if call.name:
             obj["metadata"].setdefault("name", call.name)
         _check_namespace(call, obj)
-        return show(call, self._store.create(call.rt, call.namespace, obj, dry_run=dry, stamp=self._stamp(call)), 201, warnings)
+        return show(
+            call,
+            self._store.create(call.rt, call.namespace, obj, dry_run=dry, stamp=self._stamp(call)),
+            201,
+            warnings,
+        )
 
     async def replace(self, call: Call) -> web.Response:
         dry = dry_run("UpdateOptions", call.dry_runs)
@@ -59,7 +64,12 @@ class Writer:
         _check_name(call, obj)
         if call.rt.kind in CREATED_BY_PUT and self._store.find(call.rt, call.namespace, call.name) is None:
             obj["metadata"].pop("resourceVersion", None)
-            return show(call, self._store.create(call.rt, call.namespace, obj, dry_run=dry, stamp=self._stamp(call)), 201, warnings)
+            return show(
+                call,
+                self._store.create(call.rt, call.namespace, obj, dry_run=dry, stamp=self._stamp(call)),
+                201,
+                warnings,
+            )
         self._store.peek(call.rt, call.namespace, call.name)
         self._require_version(call, obj)
         return show(call, self._replace(call, obj, dry), warnings=warnings)
@@ -94,7 +104,12 @@ class Writer:
         force = call.query.get("force", "") in ("1", "true")
         merged = apply(call.rt, self._shape(call), live, obj, manager, force=force)
         if live is not None:
-            return show(call, self._store.replace(call.rt, call.namespace, call.name, merged, dry_run=dry), 200, warnings)
+            return show(
+                call,
+                self._store.replace(call.rt, call.namespace, call.name, merged, dry_run=dry),
+                200,
+                warnings,
+            )
         merged["metadata"].pop("resourceVersion", None)
         return show(call, self._store.create(call.rt, call.namespace, merged, dry_run=dry), 201, warnings)
 
@@ -117,7 +132,13 @@ class Writer:
         if held or call.rt.kind in RETURNED_WHEN_DELETED:
             return show(call, last, warnings=warnings)
         details = resource_details(call.rt, call.name) | {"uid": last["metadata"]["uid"]}
-        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        status = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": details,
+        }
         return answer(status, warnings=warnings)
 
     async def delete_all(self, call: Call) -> web.Response:
@@ -149,7 +170,13 @@ class Writer:
     def _replace(self, call: Call, obj: Object, dry: bool) -> Object:
         subresource = call.target.subresource
         return self._store.replace(
-            call.rt, call.namespace, call.name, obj, subresource=subresource, dry_run=dry, stamp=self._stamp(call)
+            call.rt,
+            call.namespace,
+            call.name,
+            obj,
+            subresource=subresource,
+            dry_run=dry,
+            stamp=self._stamp(call),
         )
 
     def _stamp(self, call: Call) -> Updating:
@@ -162,14 +189,20 @@ class Writer:
         return shape_of(call.rt, schema=not self._is_custom(call))
 
     def _scale(self, call: Call, wanted: object, dry: bool) -> Object:
-        return scale.set_scale(self._store, call.rt, call.namespace, call.name, wanted, dry_run=dry, stamp=self._stamp(call))
+        return scale.set_scale(
+            self._store, call.rt, call.namespace, call.name, wanted, dry_run=dry, stamp=self._stamp(call)
+        )
 
     def _is_custom(self, call: Call) -> bool:
         return call.rt.custom and not (self._openshift and call.rt.kind in OPENSHIFT_KINDS)
 
     def _require_version(self, call: Call, obj: Object) -> None:
         if (self._is_custom(call) or call.rt.kind == "Lease") and not obj["metadata"].get("resourceVersion"):
-            cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
+            cause = Cause(
+                "FieldValueInvalid",
+                "Invalid value: 0: must be specified for an update",
+                "metadata.resourceVersion",
+            )
             raise invalid_resource(call.rt, call.name, [cause])
 
     def _patch_type(self, call: Call) -> str:
@@ -190,7 +223,9 @@ def _content_type(call: Call) -> str:
 def _check_namespace(call: Call, obj: Object) -> None:
     given = obj["metadata"].get("namespace")
     if call.rt.namespaced and given and given != call.namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
 
 
 def _check_version(call: Call, live: Object, obj: Object) -> None:
@@ -201,4 +236,6 @@ def _check_version(call: Call, live: Object, obj: Object) -> None:
 def _check_name(call: Call, obj: Object) -> None:
     given = obj["metadata"].get("name")
     if given and given != call.name:
-        raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({call.name})")
+        raise bad_request(
+            f"the name of the object ({given}) does not match the name on the URL ({call.name})"
+        )

@@ -40,5 +40,7 @@ def test_the_corpus_is_here() -> None:
 @pytest.mark.parametrize("area", AREAS)
 def test_area(area: str, kubeconfig: Path) -> None:
     command = [sys.executable, str(HERE / "replay.py"), "--kubeconfig", str(kubeconfig), "--jobs", "4"]
-    done = subprocess.run([*command, "--corpus", str(HERE / f"{area}.json")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--corpus", str(HERE / f"{area}.json")], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -48,7 +48,9 @@ class Client:
             method, self.url + path, json=body, headers=sent, ssl=self.context
         ) as response:
             is_json = response.content_type == "application/json"
-            return Answer(response.status, response.headers, await (response.json() if is_json else response.text()))
+            return Answer(
+                response.status, response.headers, await (response.json() if is_json else response.text())
+            )
 
 
 Body = Callable[[RunningServer, Client], Awaitable[None]]

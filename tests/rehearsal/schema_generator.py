@@ -33,7 +33,13 @@ QUANTITIES = frozenset((
     "limits", "requests", "capacity", "allocatable", "hard", "used", "overhead", "sizeLimit", "divisor", "min", "max",
     "default", "defaultRequest", "maxLimitRequestRatio", "averageValue", "value",
 ))  # fmt: skip
-QUANTITY_OWNERS = ("ResourceRequirements", "EmptyDirVolumeSource", "ResourceFieldSelector", "MetricTarget", "PodSpec")
+QUANTITY_OWNERS = (
+    "ResourceRequirements",
+    "EmptyDirVolumeSource",
+    "ResourceFieldSelector",
+    "MetricTarget",
+    "PodSpec",
+)
 OPENSHIFT: dict[str, dict[str, str]] = {
     "DeploymentConfig": {
         "apiVersion": "string", "kind": "string", "metadata": "ObjectMeta", "spec": "DeploymentConfigSpec", "status": "any",
@@ -91,7 +97,12 @@ def _scalar(annotation: Any, field: str, owner: str, found: dict[str, dict[str, 
     if annotation in scalars:
         return scalars[annotation]
     if isinstance(annotation, type) and hasattr(annotation, "attribute_map"):
-        name = annotation.__name__.removeprefix("V1").removeprefix("V2").removeprefix("CoreV1").removeprefix("RbacV1")
+        name = (
+            annotation.__name__.removeprefix("V1")
+            .removeprefix("V2")
+            .removeprefix("CoreV1")
+            .removeprefix("RbacV1")
+        )
         return _describe(annotation, name, found)
     return "any"
 

@@ -63,7 +63,9 @@ def test_two_appliers_conflict_exactly_where_they_differ(one: dict[str, str], tw
         with pytest.raises(ApiError) as caught:
             said(live, named(data=two), "two")
         assert caught.value.details is not None
-        assert {cause["field"] for cause in caught.value.details["causes"]} == {f".data.{key}" for key in differing}
+        assert {cause["field"] for cause in caught.value.details["causes"]} == {
+            f".data.{key}" for key in differing
+        }
     forced = said(live, named(data=two), "two", force=True)
     assert forced["data"] == one | two
     assert said(forced, named(), "two")["data"] == {key: one[key] for key in one if key not in differing}
@@ -95,7 +97,14 @@ def workload(*containers: Object) -> Object:
 
 
 def test_an_item_another_manager_says_something_about_stays() -> None:
-    live = apply(DEPLOYMENT, SHAPE, None, workload(container("a", image="1"), container("b", image="1")), "one", force=False)
+    live = apply(
+        DEPLOYMENT,
+        SHAPE,
+        None,
+        workload(container("a", image="1"), container("b", image="1")),
+        "one",
+        force=False,
+    )
     live = apply(DEPLOYMENT, SHAPE, live, workload(container("b", workingDir="/x")), "two", force=False)
     left = apply(DEPLOYMENT, SHAPE, live, workload(container("c", image="1")), "one", force=False)
     containers = left["spec"]["template"]["spec"]["containers"]
@@ -119,7 +128,9 @@ DEEP = named(
             "metadata": {"labels": {"a": "b"}},
             "spec": {
                 "volumes": [{"name": "v", "configMap": {"name": "c"}}],
-                "containers": [{"name": "m", "image": "x", "env": [{"name": "E"}], "ports": [{"containerPort": 1}]}],
+                "containers": [
+                    {"name": "m", "image": "x", "env": [{"name": "E"}], "ports": [{"containerPort": 1}]}
+                ],
             },
         },
     }

@@ -41,7 +41,12 @@ class Kubectl:
     def __call__(self, *arguments: str, text: str = "", fails: bool = False) -> str:
         """The output; what kubectl says on stderr when it is to fail."""
         done = subprocess.run(
-            ["kubectl", "-n", "shop", *arguments], env=self.environment, input=text, capture_output=True, text=True, check=False
+            ["kubectl", "-n", "shop", *arguments],
+            env=self.environment,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stderr if fails else done.stdout
@@ -71,14 +76,23 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_apply_is_idempotent_and_merges(kubectl: Kubectl) -> None:
-    assert kubectl("apply", "-f", "-", text=MANIFEST).split("\n")[:2] == ["deployment.apps/d created", "configmap/c created"]
+    assert kubectl("apply", "-f", "-", text=MANIFEST).split("\n")[:2] == [
+        "deployment.apps/d created",
+        "configmap/c created",
+    ]
     kubectl("set", "env", "deploy/d", "-c", "side", "B=2")
-    again = kubectl("apply", "-f", "-", text=MANIFEST.replace('k: "1"', 'k: "2"').replace('value: "1"', 'value: "3"'))
+    again = kubectl(
+        "apply", "-f", "-", text=MANIFEST.replace('k: "1"', 'k: "2"').replace('value: "1"', 'value: "3"')
+    )
     assert "configmap/c configured" in again
-    containers = json.loads(kubectl("get", "deploy/d", "-o", "json"))["spec"]["template"]["spec"]["containers"]
+    containers = json.loads(kubectl("get", "deploy/d", "-o", "json"))["spec"]["template"]["spec"][
+        "containers"
+    ]
     assert [item["env"][0]["value"] for item in containers] == ["3", "2"]
     assert kubectl("get", "cm/c", "-o", "jsonpath={.data.k}") == "2"
-    assert "unknown field" in kubectl("apply", "-f", "-", text=MANIFEST.replace("{name: c}", "{name: c, odd: x}"), fails=True)
+    assert "unknown field" in kubectl(
+        "apply", "-f", "-", text=MANIFEST.replace("{name: c}", "{name: c, odd: x}"), fails=True
+    )
 
 
 def test_what_kubectl_sends_as_protobuf(kubectl: Kubectl) -> None:
@@ -106,7 +120,9 @@ def test_scale_label_annotate_patch(kubectl: Kubectl) -> None:
     found = json.loads(kubectl("get", "deploymentconfig", "dc", "-o", "json"))
     assert (found["spec"]["replicas"], found["spec"]["paused"]) == (0, True)
     assert (found["metadata"]["labels"], found["metadata"]["annotations"]["c"]) == ({"a": "b"}, "d")
-    assert "must be greater than" in kubectl("patch", "dc/dc", "--type=merge", "-p", '{"spec":{"replicas":-1}}', fails=True)
+    assert "must be greater than" in kubectl(
+        "patch", "dc/dc", "--type=merge", "-p", '{"spec":{"replicas":-1}}', fails=True
+    )
 
 
 def test_get_prints_the_columns_people_know(kubectl: Kubectl) -> None:

@@ -113,21 +113,31 @@ def test_strategic_order_keeps_what_was_there_and_follows_the_patch() -> None:
     target = {"containers": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}
     assert names(strategic_patch(target, {"containers": [{"name": "b", "x": 1}]}, "Pod")) == ["a", "b", "c"]
     assert names(strategic_patch(target, {"containers": [{"name": "n"}]}, "Pod")) == ["n", "a", "b", "c"]
-    order = {"$setElementOrder/containers": [{"name": "c"}, {"name": "a"}], "containers": [{"name": "a", "x": 1}]}
+    order = {
+        "$setElementOrder/containers": [{"name": "c"}, {"name": "a"}],
+        "containers": [{"name": "a", "x": 1}],
+    }
     assert names(strategic_patch(target, order, "Pod")) == ["b", "c", "a"]
 
 
 def test_strategic_ports_have_another_key_in_a_service() -> None:
     patch = {"ports": [{"port": 80, "targetPort": 2}]}
     target = {"ports": [{"port": 80, "targetPort": 1, "name": "w"}]}
-    assert strategic_patch(target, patch, "Service") == {"ports": [{"port": 80, "targetPort": 2, "name": "w"}]}
+    assert strategic_patch(target, patch, "Service") == {
+        "ports": [{"port": 80, "targetPort": 2, "name": "w"}]
+    }
     with pytest.raises(ApiError):
         strategic_patch(target, patch, "Pod")
 
 
 def test_strategic_directives() -> None:
-    target = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}, "env": [{"name": "A"}, {"name": "B"}]}
-    retained = strategic_patch(target, {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}, "Deployment")
+    target = {
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+        "env": [{"name": "A"}, {"name": "B"}],
+    }
+    retained = strategic_patch(
+        target, {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}, "Deployment"
+    )
     assert retained["strategy"] == {"type": "Recreate"}
     removed = strategic_patch(target, {"env": [{"$patch": "delete", "name": "A"}]}, "Pod")
     assert removed["env"] == [{"name": "B"}]
@@ -163,7 +173,10 @@ def test_selectors_nobody_understands(selector: str) -> None:
 def test_a_selector_means_the_same_as_its_text() -> None:
     selector = {
         "matchLabels": {"a": "1"},
-        "matchExpressions": [{"key": "b", "operator": "NotIn", "values": ["2"]}, {"key": "c", "operator": "Exists"}],
+        "matchExpressions": [
+            {"key": "b", "operator": "NotIn", "values": ["2"]},
+            {"key": "c", "operator": "Exists"},
+        ],
     }
     assert selector_text(selector) == "a=1,b notin (2),c"
     assert matches_selector(selector, {"a": "1", "c": ""})

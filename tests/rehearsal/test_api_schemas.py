@@ -29,7 +29,10 @@ def test_unknown_fields_are_dropped_and_named() -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ({"replicas": "3"}, "cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"),
+        (
+            {"replicas": "3"},
+            "cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
         ({"replicas": True}, "cannot unmarshal bool"),
         ({"paused": 1}, "cannot unmarshal number"),
         ({"template": []}, "cannot unmarshal array"),
@@ -50,8 +53,14 @@ def test_what_may_be_a_number_or_text_may_be_either() -> None:
 
 
 def test_strict_validation_refuses_a_typo_that_a_lenient_one_mentions(tmp_path: Path) -> None:
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "m", "image": "x", "imgae": "y"}]}}
-    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "m", "image": "x", "imgae": "y"}]},
+    }
+    body = {
+        "metadata": {"name": "d"},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
+    }
     typo = 'unknown field "spec.template.spec.containers[0].imgae"'
 
     async def check(running: RunningServer, client: Client) -> None:

@@ -25,7 +25,10 @@ MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-
 CONTAINER = {"name": "main", "image": "x:1"}
 CONFIG = {
     "metadata": {"name": "c"},
-    "spec": {"replicas": 1, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}}},
+    "spec": {
+        "replicas": 1,
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}},
+    },
 }
 
 
@@ -116,7 +119,11 @@ def test_what_is_not_there_is_refused_by_its_right_name(tmp_path: Path) -> None:
 
 
 def test_openshift_merges_deployment_configs_strategically(tmp_path: Path) -> None:
-    patch = {"spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "1"}]}]}}}}
+    patch = {
+        "spec": {
+            "template": {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "1"}]}]}}
+        }
+    }
 
     async def body(running: RunningServer, client: Client) -> None:
         assert (await client.send("POST", CONFIGS, CONFIG)).status == 201
@@ -167,7 +174,9 @@ def test_extensions_are_asked_after_authorization_and_only_about_what_exists(tmp
     recorder = Recorder()
 
     async def body(running: RunningServer, client: Client) -> None:
-        running.store.create(resource_type("Pod"), "default", {"metadata": {"name": "p"}, "spec": {"containers": [CONTAINER]}})
+        running.store.create(
+            resource_type("Pod"), "default", {"metadata": {"name": "p"}, "spec": {"containers": [CONTAINER]}}
+        )
         path = "/api/v1/namespaces/default/pods/p/exec"
         assert (await client.send("GET", path, token=None)).status == 403
         assert (await client.send("GET", path.replace("/p/", "/q/"))).status == 404
@@ -227,7 +236,10 @@ def test_a_watch_hears_what_others_do(tmp_path: Path) -> None:
             await client.send("POST", MAPS, {"metadata": {"name": "a", "labels": {"w": "1"}}})
             await client.send("PATCH", MAPS + "/a", {"metadata": {"labels": {"w": None}}}, Content_Type=MERGE)
             lines = [json.loads(await response.content.readline()) for _ in range(2)]
-        assert [(line["type"], line["object"]["metadata"]["name"]) for line in lines] == [("ADDED", "a"), ("DELETED", "a")]
+        assert [(line["type"], line["object"]["metadata"]["name"]) for line in lines] == [
+            ("ADDED", "a"),
+            ("DELETED", "a"),
+        ]
 
     on_cluster(tmp_path, body)
 
@@ -235,7 +247,9 @@ def test_a_watch_hears_what_others_do(tmp_path: Path) -> None:
 def test_a_watch_is_over_when_the_server_stops(tmp_path: Path) -> None:
     async def body(running: RunningServer, client: Client) -> None:
         headers = {"Authorization": f"Bearer {running.tokens.administrator}"}
-        response = await client.session.get(f"{client.url}{MAPS}?watch=true", headers=headers, ssl=client.context)
+        response = await client.session.get(
+            f"{client.url}{MAPS}?watch=true", headers=headers, ssl=client.context
+        )
         reading = asyncio.create_task(response.content.read())
         await running.stop()
         done, _ = await asyncio.wait({reading}, timeout=60)

@@ -31,8 +31,13 @@ def named(name: str, **more: Any) -> Object:
 
 
 def deployment(replicas: int = 1) -> Object:
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": "x:1"}]}}
-    return named("d", spec={"replicas": replicas, "selector": {"matchLabels": {"a": "b"}}, "template": template})
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "main", "image": "x:1"}]},
+    }
+    return named(
+        "d", spec={"replicas": replicas, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    )
 
 
 def refusal(call: Any, *arguments: Any, **named_arguments: Any) -> ApiError:
@@ -73,7 +78,11 @@ def test_the_status_has_its_own_entrance(store: Store) -> None:
     both["metadata"]["resourceVersion"] = written["metadata"]["resourceVersion"]
     both["spec"]["replicas"] = 5
     written = store.replace(DEPLOYMENT, "shop", "d", both, subresource="status")
-    assert (written["spec"]["replicas"], written["status"]["replicas"], written["metadata"]["generation"]) == (3, 7, 2)
+    assert (
+        written["spec"]["replicas"],
+        written["status"]["replicas"],
+        written["metadata"]["generation"],
+    ) == (3, 7, 2)
 
 
 def test_an_invalid_change_is_refused_whole(store: Store) -> None:
@@ -120,7 +129,11 @@ def test_a_finalizer_holds_a_deleted_object(store: Store) -> None:
 
 
 def test_a_pod_on_a_node_waits_for_its_kubelet(store: Store) -> None:
-    spec = {"containers": [{"name": "main", "image": "x:1"}], "nodeName": "n", "terminationGracePeriodSeconds": 5}
+    spec = {
+        "containers": [{"name": "main", "image": "x:1"}],
+        "nodeName": "n",
+        "terminationGracePeriodSeconds": 5,
+    }
     store.create(POD, "shop", named("p", spec=spec))
     deleted = store.delete(POD, "shop", "p")
     assert deleted["metadata"]["deletionGracePeriodSeconds"] == 5
@@ -208,7 +221,9 @@ def replayed(objects: list[Object], events: Iterable[Event]) -> list[Object]:
 
 
 @given(STEPS, st.data())
-def test_any_past_list_and_the_events_after_it_lead_to_the_present(steps: list[Any], data: st.DataObject) -> None:
+def test_any_past_list_and_the_events_after_it_lead_to_the_present(
+    steps: list[Any], data: st.DataObject
+) -> None:
     store = Store()
     store.create(NAMESPACE, None, named("shop"))
     pasts = {store.version: store.list(CONFIG_MAP, "shop")}
