@@ -26,7 +26,15 @@ as_root() {
     fi
 }
 
-apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" >&2 </dev/null; }
+# Its many lines are of interest only when it fails.
+apt() {
+    log=$(mktemp)
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null >"$log" 2>&1 &&
+        { rm -f "$log"; return; }
+    tail -n 40 "$log" >&2
+    rm -f "$log"
+    fail "apt-get $1 failed; see above"
+}
 
 can_install() {
     has apt-get || fail "these are missing, and there is no apt-get to install them: $*" \
@@ -42,24 +50,22 @@ install() {
     say "installing $*"
     brings_redis=no
     case " $* " in *" redis-server "*) brings_redis=yes ;; esac
-    apt update || fail "apt-get update failed; see above"
+    apt update
     if [ ! -e "$policy" ]; then
         trap 'as_root rm -f "$policy"' EXIT
         trap 'exit 130' INT TERM HUP
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
-        apt_install "$@"
+        apt install -y --no-install-recommends "$@"
         as_root rm -f "$policy"
         trap - EXIT INT TERM HUP
     else
-        apt_install "$@"
+        apt install -y --no-install-recommends "$@"
     fi
     if [ "$brings_redis" = yes ] && has systemctl; then
         as_root systemctl --quiet disable redis-server >/dev/null 2>&1 || true
     fi
 }
-
-apt_install() { apt install -y --no-install-recommends "$@" || fail "apt-get could not install $*; see above"; }
 
 # ---- Python ---------------------------------------------------------------------------------------
 
