@@ -3,6 +3,9 @@
 A pod is scheduled when it appears, runs in a directory of its own, and is purged from the store only when
 its last process is gone. What a pod is and how it fares is written to the store like any kubelet does;
 nothing else of the cluster is touched from here.
+
+What a container runtime adds is missing: no file system, network or limits of a pod's own, and no postStart
+or preStop hooks.
 """
 
 from __future__ import annotations

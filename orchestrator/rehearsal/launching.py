@@ -16,7 +16,7 @@ from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.processes import Processes
 from orchestrator.rehearsal.recorder import Recorder
 from orchestrator.rehearsal.store import Store
-from orchestrator.rehearsal.volumes import container_mounts, make_directory
+from orchestrator.rehearsal.volumes import container_mounts, make_directory, write_file
 
 SHELL_FILE = "shell.bash"
 MAIN_PID_FILE = "main.pid"
@@ -25,7 +25,7 @@ SHELL = """\
 kill() {
   local argument arguments=()
   for argument; do
-    [ "$argument" = 1 ] && argument=$(cat "$REHEARSAL_MAIN_PID")
+    [ "$argument" = 1 ] && argument=$(cat "$REHEARSAL_MAIN_PID_FILE")
     arguments+=("$argument")
   done
   builtin kill "${arguments[@]}"
@@ -70,14 +70,14 @@ def prepare_launch(around: Surroundings, spec: Object, directory: Path) -> Launc
 
 def note_main_process(directory: Path, pid: int) -> None:
     """Tells the shells of the container which process is their process 1."""
-    (directory / MAIN_PID_FILE).write_text(f"{pid}\n")
+    write_file(directory / MAIN_PID_FILE, f"{pid}\n".encode())
 
 
 def _shell_helpers(directory: Path) -> dict[str, str]:
     """What lets a bash of this container speak of its main process as process 1."""
     shell = directory / SHELL_FILE
-    shell.write_text(SHELL)
-    return {"BASH_ENV": str(shell), "REHEARSAL_MAIN_PID": str(directory / MAIN_PID_FILE)}
+    write_file(shell, SHELL.encode())
+    return {"BASH_ENV": str(shell), "REHEARSAL_MAIN_PID_FILE": str(directory / MAIN_PID_FILE)}
 
 
 def _with_path(launch: Launch) -> dict[str, str]:

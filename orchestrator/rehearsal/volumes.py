@@ -83,6 +83,14 @@ def make_directory(path: Path) -> Path:
     return path
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file that its owner alone may read, and the directories to it."""
+    make_directory(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
 def _prepare(store: Store, root: Path, pod: Object, directory: Path, volume: Object) -> Path:
     kind = next((kind for kind in volume if kind in SERVED), "emptyDir" if len(volume) == 1 else "")
     if not kind:
@@ -92,7 +100,7 @@ def _prepare(store: Store, root: Path, pod: Object, directory: Path, volume: Obj
         return make_directory(claim_directory(root, namespace, source["claimName"]))
     place = make_directory(directory / "volumes" / volume["name"])
     for name, content in _contents(store, namespace, kind, source).items():
-        _write(place / name, content)
+        write_file(place / name, content)
     return place
 
 
@@ -137,13 +145,6 @@ def _chosen(data: Mapping[str, bytes], source: Object) -> dict[str, bytes]:
     if missing and not source.get("optional"):
         raise MountError(f"references non-existent config key: {missing[0]}")
     return {item["path"]: data[item["key"]] for item in items if item["key"] in data}
-
-
-def _write(path: Path, content: bytes) -> None:
-    make_directory(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
 
 
 def _point(link: Path, target: Path) -> None:

@@ -1,4 +1,7 @@
-"""Deployments: one ReplicaSet for each pod template there ever was, and the change from one to the next."""
+"""Deployments: one ReplicaSet for each pod template there ever was, and the change from one to the next.
+
+A scale in the midst of a rolling rollout goes to the new ReplicaSet, not to all in proportion.
+"""
 
 from __future__ import annotations
 
