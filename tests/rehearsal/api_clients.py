@@ -12,10 +12,13 @@ from typing import Any
 
 import aiohttp
 import yaml
+from hypothesis import HealthCheck, settings
 
 from orchestrator.rehearsal.server import RunningServer, serve
 
 ADMINISTRATOR = "administrator"
+# A busy machine is no reason for a property not to hold.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass

@@ -20,6 +20,7 @@ from orchestrator.rehearsal.ownership import (
 )
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
+from tests.rehearsal.api_clients import UNTIMED
 
 DEPLOYMENT, CONFIG_MAP, NAMESPACE = (resource_type(kind) for kind in ("Deployment", "ConfigMap", "Namespace"))
 SHAPE = shape_of(DEPLOYMENT, schema=True)
@@ -43,18 +44,21 @@ def said(live: Object | None, applied: Object, manager: str = "me", *, force: bo
     return apply(CONFIG_MAP, MAPS, live, applied, manager, force=force)
 
 
+@UNTIMED
 @given(DATA)
 def test_applying_twice_changes_nothing(data: dict[str, str]) -> None:
     once = said(None, named(data=data))
     assert said(once, named(data=data)) == once
 
 
+@UNTIMED
 @given(DATA, DATA)
 def test_the_only_applier_gets_exactly_what_it_says(first: dict[str, str], second: dict[str, str]) -> None:
     live = said(None, named(data=first))
     assert said(live, named(data=second))["data"] == second
 
 
+@UNTIMED
 @given(DATA, DATA)
 def test_two_appliers_conflict_exactly_where_they_differ(one: dict[str, str], two: dict[str, str]) -> None:
     live = said(None, named(data=one), "one")
@@ -150,7 +154,7 @@ def with_value(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@settings(max_examples=300, deadline=None)
+@settings(UNTIMED, max_examples=300)
 @given(st.sampled_from([path for path in places(DEEP) if path != ("metadata",)]), JSON)
 def test_an_odd_shape_is_stored_or_refused_but_nothing_else(path: tuple[Any, ...], value: Any) -> None:
     store = Store()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.rehearsal.apierrors import ApiError
 from orchestrator.rehearsal.patches import json_patch, merge_patch, strategic_patch
 from orchestrator.rehearsal.selectors import matches_selector, parse_labels, selector_text
+from tests.rehearsal.api_clients import UNTIMED
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 WITHOUT_NULL = st.recursive(
@@ -32,6 +33,7 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return patch
 
 
+@UNTIMED
 @given(OBJECTS, OBJECTS)
 def test_a_merge_patch_leads_from_any_object_to_any_other(old: dict[str, Any], new: dict[str, Any]) -> None:
     before = copy.deepcopy(old)

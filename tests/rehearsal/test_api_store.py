@@ -13,6 +13,7 @@ from orchestrator.rehearsal.apierrors import ApiError
 from orchestrator.rehearsal.history import Event
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
+from tests.rehearsal.api_clients import UNTIMED
 
 NAMESPACE, CONFIG_MAP, POD = (resource_type(kind) for kind in ("Namespace", "ConfigMap", "Pod"))
 DEPLOYMENT, MANAGER = resource_type("Deployment"), resource_type("APIManager")
@@ -220,6 +221,7 @@ def replayed(objects: list[Object], events: Iterable[Event]) -> list[Object]:
     return [known[name] for name in sorted(known)]
 
 
+@UNTIMED
 @given(STEPS, st.data())
 def test_any_past_list_and_the_events_after_it_lead_to_the_present(
     steps: list[Any], data: st.DataObject
