@@ -22,7 +22,6 @@ from orchestrator.plan import Plan
 from orchestrator.port import Cluster
 from orchestrator.recorder import Admit, Published, Recorder, entries_of
 from orchestrator.runbooks.threescale import restore_plan
-from orchestrator.runs import to_resume, to_roll_back
 from orchestrator.state import RunState, fold
 from tests.core.model import ModelCluster
 
@@ -73,10 +72,22 @@ class History:
         return self.lived(facts, fate, seed), fate.count
 
     def deaths(self, opening: Opening, seed: int = 0) -> list[History]:
-        """One process from start to end, and what a death at each of its boundaries would leave."""
+        """One process from start to end, and what a death at each of its boundaries would leave.
+
+        Where nothing was appended or changed since the boundary before, the same would be left again:
+        it is in the list once.
+        """
         left: list[History] = []
-        self.lived(opening(self), Fate(passed=lambda: left.append(self.copy())), seed)
+
+        def pass_boundary() -> None:
+            if not left or self.has_moved_on_from(left[-1]):
+                left.append(self.copy())
+
+        self.lived(opening(self), Fate(passed=pass_boundary), seed)
         return left
+
+    def has_moved_on_from(self, earlier: History) -> bool:
+        return len(self.records) != len(earlier.records) or self.cluster != earlier.cluster
 
     def lived(self, facts: list[ev.Fact], fate: Fate, seed: int) -> RunState | None:
         self.lives += 1
@@ -95,7 +106,9 @@ class History:
             return None
 
     def copy(self) -> History:
-        return replace(self, cluster=self.cluster.copy(), records=list(self.records))
+        return replace(
+            self, cluster=self.cluster.copy(), records=list(self.records), folded=self.state()
+        )
 
     def state(self) -> RunState:
         """The fold of all records; what was folded before is not folded again."""
@@ -218,9 +231,11 @@ def go_on(history: History, again: Opening, seed: int = 0) -> RunState:
 
 def resumed(history: History) -> list[ev.Fact]:
     """What a resuming process records first: opening, where the first life died before it could."""
-    return to_resume(history.state()) if history.records else opened(history.plan)
+    if not history.records:
+        return opened(history.plan)
+    return [] if history.state().closed else [ev.RunResumed(program="test", by="test")]
 
 
 def turned(history: History) -> list[ev.Fact]:
     """What a rollback records first, or its resumption."""
-    return to_roll_back()(history.state())
+    return TURNED if history.state().phase == "forward" else resumed(history)

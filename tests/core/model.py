@@ -58,17 +58,20 @@ class Server:
         return replace(self, aside=dict(self.aside), parts=dict(self.parts))
 
 
+@dataclass
 class ModelCluster:
     """Implements Reader and Cluster. flavour: "2.13", "2.15" or "plain" (Deployments, no operator)."""
 
-    def __init__(self, flavour: str = "2.13") -> None:
-        self.flavour = flavour
-        self.text = CONFIG
-        self.version = 1
+    flavour: str = "2.13"
+    text: str = CONFIG
+    version: int = 1
+    operator_looks: int = 1  # how often it is looked at before the operator acts
+    operator_is_due_in: int | None = None
+    servers: dict[str, Server] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         self.servers = {name: self.server(name) for name in NAMES}
         self.new = {name: {f"{name}:new:{i}": "x" for i in range(5)} for name in NAMES}
-        self.operator_looks = 1  # how often it is looked at before the operator acts
-        self.operator_is_due_in: int | None = None
 
     def copy(self) -> ModelCluster:
         """The world as it is now; what happens to one of the two does not happen to the other."""
