@@ -162,6 +162,42 @@ def test_a_rollout_that_takes_too_long_fails_and_the_old_one_serves_on(tmp_path:
     on_cluster(tmp_path, scenario)
 
 
+def test_people_can_cancel_a_rollout(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        config(cluster, "c")
+        await ended(cluster, "c-1")
+        cluster.change("DeploymentConfig", "c", _stuck)
+        await ended(cluster, "c-2", "Running")
+
+        def cancel(found: Object) -> None:
+            found["metadata"]["annotations"]["openshift.io/deployment.cancelled"] = "true"
+
+        cluster.change("ReplicationController", "c-2", cancel)
+        await ended(cluster, "c-2", "Failed")
+        await cluster.until(
+            "ReplicationController", "c-1", lambda found: found["status"].get("availableReplicas") == 1
+        )
+
+    on_cluster(tmp_path, scenario)
+
+
+def test_a_paused_config_scales_but_rolls_out_only_later(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        config(cluster, "c")
+        await ended(cluster, "c-1")
+        cluster.change("DeploymentConfig", "c", lambda found: found["spec"].update(paused=True))
+        set_command(cluster, "c", ["sleep", "600"])
+        cluster.change("DeploymentConfig", "c", lambda found: found["spec"].update(replicas=2))
+        await cluster.until(
+            "DeploymentConfig", "c", lambda found: found["status"].get("availableReplicas") == 2
+        )
+        assert phases(cluster) == {"c-1": "Complete"}
+        cluster.change("DeploymentConfig", "c", lambda found: found["spec"].update(paused=False))
+        await ended(cluster, "c-2")
+
+    on_cluster(tmp_path, scenario)
+
+
 def test_hooks_run_before_and_after_every_rollout(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:
         said = tmp_path / "said"
