@@ -8,7 +8,7 @@
 usage: replay.py [--kubeconfig FILE] [--corpus DIR_OR_FILE]... [--only PATTERN] [--skip-tag TAG]...
                  [--image REF] [--jobs N] [--keep] [--list] [-v]
 
-Standard library only (Python >= 3.11).  See test_conformance.py and the corpus for the case format.
+Standard library only (Python >= 3.11).  See README.md for the case format.
 """
 import argparse, base64, collections, copy, fnmatch, hashlib, http.client, json, os, queue, random, re
 import select, socket, ssl, struct, sys, tempfile, threading, time, traceback, urllib.parse
