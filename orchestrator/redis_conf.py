@@ -7,29 +7,36 @@ stopped. Saving is off only with `save ""`.
 
 from __future__ import annotations
 
+import re
+
 DEFAULT_SAVE = "3600 1 300 100 60 10000"  # Redis >= 6.2, src/config.c; older servers have none
 
 
+def lines_of(text: str) -> list[str]:
+    """As the server cuts them: at each newline, and nowhere else."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def words_of(line: str) -> list[str]:
+    """The words of an active line without their quotes; nothing for a comment."""
+    words = [word.strip("\"'") for word in line.split()]
+    return words if words and not words[0].startswith("#") else []
+
+
 def directives(text: str) -> list[tuple[str, str]]:
-    """(name, rest) of every active line, names in lower case."""
-    found = []
-    for line in text.splitlines():
-        name, _, rest = line.strip().partition(" ")
-        if name and not name.startswith("#"):
-            found.append((name.lower(), rest.strip()))
-    return found
+    """(name, rest) of every active line, names in lower case, one space between words."""
+    found = filter(None, map(words_of, lines_of(text)))
+    return [(words[0].lower(), " ".join(words[1:])) for words in found]
 
 
 def save_of(text: str, redis_version: str) -> str:
     """What `CONFIG GET save` answers in a server started with this text."""
-    points: list[str] = []
-    is_named = False
-    for name, rest in directives(text):
-        if name == "save":
-            is_named = True
-            points = [] if rest in ('""', "''") else [*points, rest]
-    if not is_named and version_of(redis_version) >= (6, 2):
+    saves = [rest for name, rest in directives(text) if name == "save"]
+    if not saves and version_of(redis_version) >= (6, 2):
         return DEFAULT_SAVE
+    points: list[str] = []
+    for rest in saves:  # `save ""` takes back what stands before it
+        points = [*points, rest] if rest else []
     return " ".join(points)
 
 
@@ -42,19 +49,18 @@ def appendonly_of(text: str) -> str:
 def saves_nothing(text: str) -> bool:
     """Whether a server of any version started with this text writes neither RDB nor AOF by itself."""
     saves = [rest for name, rest in directives(text) if name == "save"]
-    return bool(saves) and saves[-1] in ('""', "''") and appendonly_of(text) == "no"
+    return bool(saves) and saves[-1] == "" and appendonly_of(text) == "no"
 
 
 def switch_saving_off(text: str) -> str:
     """The `save` lines commented out, `save ""` after them, `appendonly no`; all else as it was."""
-    lines = text.splitlines(keepends=True)
-    ending = "" if not lines or lines[-1].endswith("\n") else "\n"
-    kept = [off(line) for line in lines]
+    lines = lines_of(text)
     last = max((i for i, line in enumerate(lines) if is_directive(line, "save")), default=len(lines) - 1)
-    kept.insert(last + 1, 'save ""\n' if last + 1 < len(lines) or not ending else '\nsave ""\n')
+    changed = [off(line) for line in lines]
+    changed.insert(last + 1, 'save ""')
     if not any(is_directive(line, "appendonly") for line in lines):
-        kept.append("appendonly no\n")
-    return "".join(kept)
+        changed.append("appendonly no")
+    return "".join(line if line.endswith("\n") else line + "\n" for line in changed)
 
 
 def off(line: str) -> str:
@@ -67,12 +73,17 @@ def off(line: str) -> str:
 
 def switch_saving_back(text: str, original: str) -> str:
     """The original text where nobody touched ours meanwhile; else today's text with its saving lines."""
-    if text == switch_saving_off(original):
+    ours = switch_saving_off(original)
+    if text == ours:
         return original
-    ours = set(switch_saving_off(original).splitlines()) - set(original.splitlines())
-    kept = [line for line in text.splitlines() if line not in ours and not is_saving(line)]
-    kept += [line for line in original.splitlines() if is_saving(line)]
-    return "\n".join(kept) + "\n"
+    made = set(bare_lines(ours)) - set(bare_lines(original))
+    kept = [line for line in bare_lines(text) if line not in made and not is_saving(line)]
+    kept += [line for line in bare_lines(original) if is_saving(line)]
+    return "".join(line + "\n" for line in kept)
+
+
+def bare_lines(text: str) -> list[str]:
+    return [line.removesuffix("\n") for line in lines_of(text)]
 
 
 def is_saving(line: str) -> bool:
@@ -80,8 +91,7 @@ def is_saving(line: str) -> bool:
 
 
 def is_directive(line: str, name: str) -> bool:
-    words = line.split()
-    return bool(words) and words[0].lower() == name
+    return [word.lower() for word in words_of(line)[:1]] == [name]
 
 
 def version_of(text: str) -> tuple[int, ...]:
