@@ -101,9 +101,10 @@ class Api:
         name = request.headers.get("Impersonate-User")
         if name is None:
             return user
-        target = Target(request.path, "impersonate", resource="users", name=name)
-        self._authorize(user, target)
-        return User(name, (*request.headers.getall("Impersonate-Group", []), AUTHENTICATED))
+        groups = request.headers.getall("Impersonate-Group", [])
+        for kind, other in [("users", name), *(("groups", group) for group in groups)]:
+            self._authorize(user, Target(request.path, "impersonate", resource=kind, name=other))
+        return User(name, (*groups, AUTHENTICATED))
 
     def _authorize(self, user: User, target: Target) -> None:
         wish = Wish(

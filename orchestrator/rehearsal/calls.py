@@ -63,7 +63,8 @@ def answer(value: Any, status: int = 200, warnings: Iterable[str] = ()) -> web.R
     """JSON, with one Warning header for each warning."""
     response = web.Response(status=status, body=encode(value), content_type="application/json")
     for text in warnings:
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        printable = "".join(sign if sign.isprintable() else " " for sign in text)
+        quoted = printable.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
     return response
 

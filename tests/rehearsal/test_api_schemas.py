@@ -70,6 +70,9 @@ def test_strict_validation_refuses_a_typo_that_a_lenient_one_mentions(tmp_path: 
         assert lenient.status == 201
         assert lenient.headers["Warning"] == '299 - "' + typo.replace('"', '\\"') + '"'
         assert "imgae" not in lenient.body["spec"]["template"]["spec"]["containers"][0]
+        forged = {"metadata": {"name": "e"}, "a\r\nSet-Cookie: b": 1}
+        split = await client.send("POST", DEPLOYMENTS, body | forged)
+        assert (split.status, "Set-Cookie" in split.headers) == (201, False)
         odd = await client.send("POST", DEPLOYMENTS, body | {"spec": "text"})
         assert (odd.status, odd.body["reason"]) == (400, "BadRequest")
 

@@ -86,6 +86,16 @@ def test_impersonation_gives_the_rights_of_the_other_and_is_not_for_everybody(tm
         refused = await client.send("GET", MAPS, token=token, Impersonate_User="system:admin")
         assert refused.status == 403
         assert "cannot impersonate" in refused.body["message"]
+        rules = [{"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"]}]
+        role = {"metadata": {"name": "puppeteer"}, "rules": rules}
+        reference = {"kind": "ClusterRole", "name": "puppeteer"}
+        subject = {"kind": "ServiceAccount", "namespace": "default", "name": "plain"}
+        binding = {"metadata": {"name": "puppeteer"}, "roleRef": reference, "subjects": [subject]}
+        running.store.create(resource_type("ClusterRole"), None, role)
+        running.store.create(resource_type("ClusterRoleBinding"), None, binding)
+        as_master = {"Impersonate_User": "somebody", "Impersonate_Group": "system:masters"}
+        refused = await client.send("GET", MAPS, token=token, **as_master)
+        assert 'groups "system:masters" is forbidden' in refused.body["message"]
 
     on_cluster(tmp_path, body)
 
