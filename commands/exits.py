@@ -23,6 +23,7 @@ CODES: Final[Mapping[type[errors.RestoreError], int]] = {
     errors.BundleInvalid: 20,
     errors.PlanChanged: 21,
     errors.PreflightRefused: 22,
+    errors.RehearsalFailed: 30,
     errors.ClusterUnreachable: 30,
     errors.ClusterRefused: 31,
     errors.Interrupted: INTERRUPTED,

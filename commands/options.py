@@ -15,6 +15,12 @@ class Output(enum.StrEnum):
     yaml = "yaml"
 
 
+class Size(enum.StrEnum):
+    small = "small"
+    medium = "medium"
+    large = "large"
+
+
 class LogOutput(enum.StrEnum):
     table = "table"
     json = "json"

@@ -1,3 +1,172 @@
-"""restore rehearse: the whole restore on the embedded cluster."""
-def rehearse() -> None:
-    """Rehearse."""
+"""restore rehearse: the whole restore on the embedded cluster, with proof that the data is there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands import printer, wiring
+from commands.carrying import carry
+from commands.options import JournalPath, Only, Output, OutputAs, Release, Size, Verbose
+from commands.run import start
+from orchestrator.errors import RehearsalFailed, VerificationMissed
+
+if TYPE_CHECKING:
+    from journal import Journal
+    from orchestrator.cluster.live import LiveCluster
+    from orchestrator.events import Entry
+    from orchestrator.rehearsal.lifecycle import Rehearsed
+
+
+def rehearse(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle. [default: a generated sample]",
+                                    show_default=False)
+    ] = None,
+    release: Annotated[Release, typer.Option(help="The release of 3scale whose shape it has.")] = Release.v2_15,
+    only: Only = None,
+    size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
+    die_at: Annotated[
+        int | None, typer.Option("--die-at", metavar="N", help="Kill this process when fact N is durable.",
+                                 show_default=False, min=1)
+    ] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Take it back afterwards, and compare.")] = False,
+    down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left.")] = False,
+    journal: JournalPath = None,
+    verbose: Verbose = False,
+    output: OutputAs = Output.table,
+) -> None:
+    """Restore on an embedded cluster: real redis-server processes behind a local Kubernetes API.
+
+    What has no real part: containers (pods are plain processes) and the 3scale operator (a small stand-in
+    that restarts both Redis for an edit of redis-config, as 2.15 does). A cluster that is left ends by itself
+    after an hour in which nobody asks it anything.
+
+    Exit status: as `restore run`; 6 when the data is not there, or a rollback is not exact.
+    """
+    if down:
+        printer.say(f"stopped {stop_all()} embedded clusters")
+        return
+    parts = wiring.only_of(only)
+    cluster = begin(release.value, size)
+    printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
+    try:
+        rehearsed(cluster, bundle or cluster.root / "bundle", parts, wiring.open_journal(journal, write=True),
+                  die_at=die_at, rollback=rollback, verbose=verbose, output=output)
+    except BaseException:
+        printer.tell(f"the embedded cluster is still there: --kubeconfig {cluster.kubeconfig}")
+        printer.tell("stop it with: restore rehearse --down")
+        raise
+    if keep:
+        (printer.say if output is Output.table else printer.tell)(f"kubeconfig {cluster.kubeconfig}")
+    else:
+        end(cluster)
+
+
+def rehearsed(
+    cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], ledger: Journal, *, die_at: int | None, rollback: bool,
+    verbose: bool, output: Output,
+) -> None:
+    """Plan, run, prove; take back and prove again where asked for."""
+    from orchestrator.rehearsal.digest import picture
+
+    before = picture(cluster)
+    report = wiring.sound_bundle(bundle, parts)
+    with wiring.live_cluster(str(cluster.kubeconfig), "", cluster.namespace, bundle) as live:
+        made, found, _ = wiring.sound_plan(live, report, parts)
+        run = start(
+            made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at)
+        )
+        prove(cluster, bundle, made.parts, output)
+        if rollback:
+            take_back(live, ledger, run, verbose=verbose)
+            different = before.differences(picture(cluster))
+            if different:
+                raise VerificationMissed(
+                    f"after the rollback {len(different)} places differ: {', '.join(different[:5])}",
+                    hint=f"restore log {run}",
+                )
+            printer.tell(f"rolled back: digest {before.sha256} as before the run")
+
+
+def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Output) -> None:
+    """Every key, value and expiry of the bundle against the running servers."""
+    from orchestrator.rehearsal.proof import compare
+
+    rows = compare(cluster, bundle, parts)
+    if output is Output.table:
+        printer.table(
+            ("REDIS", "DATABASE", "KEYS IN BACKUP", "KEYS FOUND", "DIFFERENT"),
+            [(r.workload, r.database, r.expected, r.found, r.different) for r in rows],
+        )
+    wrong = [r for r in rows if not r.is_equal]
+    if wrong:
+        raise VerificationMissed(
+            f"{wrong[0].workload} {wrong[0].database} is not what the backup holds", hint="restore runs"
+        )
+    tell = printer.say if output is Output.table else printer.tell
+    tell("proof: every key of the backup is there, with its value and expiry")
+
+
+def take_back(live: LiveCluster, ledger: Journal, run: str, *, verbose: bool) -> None:
+    from orchestrator.runs import load, to_roll_back
+
+    carry(ledger, live, run, load(ledger, run).plan, to_roll_back(), verbose=verbose)
+
+
+def dying(die_at: int | None) -> Callable[[Entry], None]:
+    """What kills this process as soon as that fact is durable, as a power cut would."""
+
+    def heard(entry: Entry) -> None:
+        if entry.seq == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return heard
+
+
+# ---- the cluster's life ----------------------------------------------------------------------------
+
+
+def base() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("restore") / "rehearsals"
+
+
+def begin(release: str, size: Size) -> Rehearsed:
+    """A fresh cluster with old data in it, and a sample bundle beside it."""
+    from orchestrator.rehearsal import lifecycle, seed
+
+    root = base() / f"{release}-{secrets.token_hex(3)}"
+    try:
+        cluster = lifecycle.start(root, release)
+        seed.fill_installation(cluster, size.value)
+        seed.make_bundle(cluster.root / "bundle", size.value)
+    except (lifecycle.RehearsalFailed, OSError, LookupError) as error:
+        raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
+    return cluster
+
+
+def end(cluster: Rehearsed) -> None:
+    from orchestrator.rehearsal import lifecycle
+
+    lifecycle.stop(cluster.root)
+    shutil.rmtree(cluster.root, ignore_errors=True)
+
+
+def stop_all() -> int:
+    """Stop what runs, and remove what the stopped ones have left on the disk."""
+    from orchestrator.rehearsal import lifecycle
+
+    stopped = lifecycle.stop_all(base())
+    for root in base().glob("*"):
+        shutil.rmtree(root, ignore_errors=True)
+    return stopped

@@ -12,6 +12,7 @@
     +-- DecisionNeeded            a person has to say how to go on
     +-- VerificationMissed        what was expected is not there
     +-- RollbackStopped           some steps are back, some are not
+    +-- RehearsalFailed           the embedded cluster could not be started
     +-- Interrupted               somebody pressed Ctrl-C, or the machine asked us to end
     +-- UsageWrong                the words of the command don't fit together
 
@@ -70,6 +71,9 @@ class VerificationMissed(RestoreError): ...
 
 
 class RollbackStopped(RestoreError): ...
+
+
+class RehearsalFailed(RestoreError): ...
 
 
 class Interrupted(RestoreError): ...

@@ -1,0 +1,41 @@
+"""Real processes killed with SIGKILL at boundaries of a real restore, and brought to the right end.
+
+In the ordinary run every STRIDE-th boundary, from a first one that changes daily; with RESTORE_EXHAUSTIVE=1
+every one of them (`RESTORE_EXHAUSTIVE=1 .venv/bin/python -m pytest tests/drills/test_deaths.py -n 2`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Tally
+
+IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
+STRIDE = 1 if IS_EXHAUSTIVE else 16
+FIRST = 1 if IS_EXHAUSTIVE else 2 + datetime.date.today().toordinal() % STRIDE
+SAID = {
+    "resume": "killed at {deaths} boundaries of a restore, resumed: same end, three rollouts each, nothing done twice",
+    "prefix": "killed at {deaths} boundaries of a restore, rolled back: as in the beginning",
+    "rollback": "killed at {deaths} boundaries of a rollback, resumed: as in the beginning",
+}
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("release", ["2.13", "2.15"])
+@pytest.mark.parametrize("mode", list(SAID))
+def test_sigkill(mode: str, release: str, tmp_path: Path, tally: Tally) -> None:
+    command = [sys.executable, "-m", "tests.drills.driver", mode, release, str(FIRST), str(STRIDE), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stderr[-4000:]}"
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert found["failures"] == {}
+    assert found["survived_at"] > 100, "too few boundaries to be a whole restore"
+    said = SAID[mode].format(deaths=found["deaths"])
+    tally(f"{release}, SIGKILL, first {FIRST}, every {STRIDE}: {said} (boundaries: {found['survived_at'] - 1} at most)")
