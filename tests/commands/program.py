@@ -1,0 +1,67 @@
+"""The program as a process of its own, as a person starts it, and a journal with a run in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from commands.app import app
+from journal import Draft, Journal, this_holder
+from orchestrator import events as ev
+from orchestrator.runbooks.threescale import restore_plan
+from orchestrator.runs import opening
+from tests.core.model import ModelCluster
+
+ROOT = Path(__file__).parents[2]
+OPENED_AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+RUN = "threescale-20261123-k7f2"
+
+
+def restore(
+    *words: str, home: Path, python: Sequence[str] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """`restore WORDS…`, without a terminal, in a home of its own."""
+    return subprocess.run(
+        [sys.executable, *python, "-m", "commands.app", *words], cwd=ROOT, env=environment(home) | variables,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Nothing of this machine's own journals and kubeconfigs."""
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(home), "XDG_STATE_HOME": str(home / "state"),
+        "KUBECONFIG": str(home / "no-kubeconfig"), "PYTHONPATH": str(ROOT),
+    }
+
+
+def open_run(path: Path, *later: ev.Fact, run: str = RUN) -> None:
+    """A journal with one run in it: opened on the model of two Redis, and what came later."""
+    model = ModelCluster("2.15")
+    found, bundle = model.installation(), model.bundle()
+    facts: list[ev.Fact] = opening(restore_plan(found, bundle), found, bundle, {"namespace": "3scale"})
+    facts[1:1] = [ev.LeaseTaken(holder="somebody")]
+    with Journal.open(path, write=True) as journal:
+        lease = journal.take_lease(run, this_holder(), ttl_seconds=60, now=OPENED_AT)
+        journal.append(lease, [draft(fact) for fact in [*facts, *later]], recorded_at=OPENED_AT)
+        journal.release_lease(lease)
+
+
+def draft(fact: ev.Fact) -> Draft:
+    name, version, step, attempt, data = ev.encode(fact)
+    return Draft(type=name, data=data, version=version, step=step, attempt=attempt)
+
+
+def verbs() -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    """Every verb of the program, with its command."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    for name, command in group.commands.items():
+        assert isinstance(command, typer.core.TyperCommand)
+        yield name, command
