@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import typer
 
@@ -21,6 +22,9 @@ from tests.core.model import ModelCluster
 ROOT = Path(__file__).parents[2]
 OPENED_AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 RUN = "threescale-20261123-k7f2"
+
+GROUP = cast(typer.core.TyperGroup, typer.main.get_command(app))
+VERBS = cast(Mapping[str, typer.core.TyperCommand], GROUP.commands)
 
 
 def restore(
@@ -56,12 +60,3 @@ def open_run(path: Path, *later: ev.Fact, run: str = RUN) -> None:
 def draft(fact: ev.Fact) -> Draft:
     name, version, step, attempt, data = ev.encode(fact)
     return Draft(type=name, data=data, version=version, step=step, attempt=attempt)
-
-
-def verbs() -> Iterator[tuple[str, typer.core.TyperCommand]]:
-    """Every verb of the program, with its command."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    for name, command in group.commands.items():
-        assert isinstance(command, typer.core.TyperCommand)
-        yield name, command

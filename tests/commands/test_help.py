@@ -9,9 +9,7 @@ from typer.testing import CliRunner
 
 from commands.app import app
 from commands.exits import MEANINGS
-from tests.commands.program import verbs
-
-VERBS = dict(verbs())
+from tests.commands.program import VERBS
 
 
 def help_of(*words: str) -> str:

@@ -1,0 +1,219 @@
+"""Whole sessions at the command line, against the embedded cluster by its kubeconfig alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.rehearsal import digest, proof
+from orchestrator.rehearsal.lifecycle import Rehearsed
+from tests.commands.program import ROOT, environment, restore
+
+
+def target(cluster: Rehearsed) -> list[str]:
+    return ["--kubeconfig", str(cluster.kubeconfig), "-n", cluster.namespace]
+
+
+def journal_of(home: Path) -> Path:
+    return home / "state" / "restore" / "journal.db"
+
+
+def facts(home: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{journal_of(home)}?mode=ro", uri=True) as db:
+            return int(db.execute("SELECT count(*) FROM facts").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def begun(cluster: Rehearsed, bundle: Path, home: Path, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "commands.app", "run", str(bundle), *target(cluster), "--yes"],
+        cwd=ROOT, env=environment(home), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, **options,  # type: ignore[call-overload]
+    )
+
+
+def stop_at(process: subprocess.Popen[str], home: Path, count: int, number: signal.Signals) -> str:
+    """Wait for so many facts, send the signal, return what it wrote to stderr."""
+    deadline = time.monotonic() + 60
+    while facts(home) < count and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+def runs(home: Path) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(restore("runs", "-o", "json", home=home).stdout)
+    return found
+
+
+def is_restored(cluster: Rehearsed, bundle: Path) -> bool:
+    return all(row.is_equal for row in proof.compare(cluster, bundle, ("backend-redis", "system-redis")))
+
+
+def test_run_then_look_then_roll_back(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    before = digest.picture(filled)
+    ran = restore("run", str(bundle), *target(filled), "--yes", home=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    run = ran.stdout.split()[1]
+    assert ran.stdout.startswith(f"run {run}\n"), "the run's id is printed first"
+    assert is_restored(filled, bundle)
+    assert [found["run"] for found in runs(tmp_path)] == [run]
+    status = json.loads(restore("status", run, "-o", "json", home=tmp_path).stdout)
+    assert status["state"] == "finished"
+    assert {step["status"] for step in status["steps"]} == {"finished"}
+    log = restore("log", run, "-o", "jsonl", home=tmp_path).stdout.splitlines()
+    assert [json.loads(line)["seq"] for line in log] == list(range(1, len(log) + 1))
+    assert all(json.loads(line)["sentence"] for line in log)
+    assert restore("verify", run, home=tmp_path).returncode == 0
+    again = restore("resume", run, home=tmp_path)
+    assert again.returncode == 0
+    assert len(restore("log", run, "-o", "jsonl", home=tmp_path).stdout.splitlines()) == len(log)
+    assert restore("rollback", run, "--dry-run", home=tmp_path).returncode == 0
+    assert is_restored(filled, bundle), "a dry run changes nothing"
+    back = restore("rollback", run, "--yes", home=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert before.differences(digest.picture(filled)) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_interrupted_and_resumed(
+    number: signal.Signals, code: int, filled: Rehearsed, bundle: Path, tmp_path: Path
+) -> None:
+    process = begun(filled, bundle, tmp_path)
+    stderr = stop_at(process, tmp_path, 30, number)
+    assert process.returncode == code, stderr
+    (found,) = runs(tmp_path)
+    run = str(found["run"])
+    if code == 130:
+        assert f"restore resume {run}" in stderr
+        assert found["state"] == "paused"
+    resumed = restore("resume", run, home=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert is_restored(filled, bundle)
+
+
+def test_two_resumes_at_once(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """One acts, the other is told who holds the run."""
+    stop_at(begun(filled, bundle, tmp_path), tmp_path, 20, signal.SIGKILL)
+    run = str(runs(tmp_path)[0]["run"])
+    command = [sys.executable, "-m", "commands.app", "resume", run]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path), stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([0, 11], [0, 0]), said  # 0 twice: the first had ended before the second looked
+    if codes == [0, 11]:
+        assert any("is held by" in text for text in said)
+    assert is_restored(filled, bundle)
+
+
+def test_a_second_run_on_the_same_installation_is_refused(
+    filled: Rehearsed, bundle: Path, tmp_path: Path
+) -> None:
+    """From another machine, as far as anybody can see: another journal, another home."""
+    first = begun(filled, bundle, tmp_path)
+    deadline = time.monotonic() + 60
+    while facts(tmp_path) < 12 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        second = restore("run", str(bundle), *target(filled), "--yes", home=elsewhere)
+        assert second.returncode == 11, second.stderr
+        assert "this installation is held by run" in second.stderr
+    finally:
+        first.send_signal(signal.SIGCONT)
+        first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_another_cluster_is_refused_on_resume(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    stop_at(begun(filled, bundle, tmp_path), tmp_path, 20, signal.SIGKILL)
+    run = str(runs(tmp_path)[0]["run"])
+    other = Path(shutil.copytree(bundle, tmp_path / "other"))
+    (other / "backend-redis-dump.rdb").write_bytes((other / "system-redis-dump.rdb").read_bytes())
+    refused = restore("resume", run, "--bundle", str(other), home=tmp_path)
+    assert refused.returncode == 21, refused.stderr
+    assert restore("resume", run, home=tmp_path).returncode == 0
+
+
+def test_a_full_disk_stops_before_the_next_effect(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """The journal may not grow over 200 KiB: the run stops, says so, and goes on when there is room."""
+    limit = 200 * 1024
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    process = begun(filled, bundle, tmp_path, preexec_fn=small_files)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3, stderr
+    assert "cannot be written" in stderr
+    assert "Traceback" not in stderr
+    (found,) = runs(tmp_path)
+    assert restore("verify", str(found["run"]), home=tmp_path).returncode == 0
+    resumed = restore("resume", str(found["run"]), home=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert is_restored(filled, bundle)
+
+
+def test_a_journal_changed_by_hand(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    stop_at(begun(filled, bundle, tmp_path), tmp_path, 25, signal.SIGKILL)
+    run = str(runs(tmp_path)[0]["run"])
+    shutil.copy(journal_of(tmp_path), tmp_path / "kept.db")
+    for change in (
+        "UPDATE facts SET data = replace(data, '1', '2') WHERE seq = 9",
+        "DELETE FROM facts WHERE seq = 9",
+        "DELETE FROM facts WHERE seq > 20",
+        "UPDATE facts SET actor = 'nobody' WHERE seq = 3",
+    ):
+        with sqlite3.connect(journal_of(tmp_path)) as db:
+            triggers = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+            for name in triggers:
+                db.execute(f"DROP TRIGGER {name}")
+            db.execute(change)
+        assert restore("verify", run, home=tmp_path).returncode == 12, change
+        assert restore("resume", run, home=tmp_path).returncode == 12, change
+        os.replace(shutil.copy(tmp_path / "kept.db", tmp_path / "again.db"), journal_of(tmp_path))
+    assert restore("resume", run, home=tmp_path).returncode == 0
+
+
+def test_a_plan_file_is_carried_out_or_refused(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    made = restore("plan", str(bundle), *target(filled), "--out", str(plan), home=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert oct(plan.stat().st_mode)[-3:] == "600"
+    changed = json.loads(plan.read_text())
+    changed["digest"] = "0" * 64
+    (tmp_path / "other.json").write_text(json.dumps(changed))
+    refused = restore("run", str(tmp_path / "other.json"), *target(filled), "--yes", home=tmp_path)
+    assert refused.returncode == 21, refused.stderr
+    done = restore("run", str(plan), *target(filled), "--yes", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_one_redis(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """In 2.15 the other is restarted by the operator, and keeps its data."""
+    before = digest.picture(filled).content["redis"]["system-redis"]
+    ran = restore("run", str(bundle), *target(filled), "--only", "backend-redis", "--yes", home=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert all(row.is_equal for row in proof.compare(filled, bundle, ("backend-redis",)))
+    assert digest.picture(filled).content["redis"]["system-redis"] == before
