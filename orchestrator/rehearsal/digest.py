@@ -23,7 +23,7 @@ from orchestrator.rehearsal.seed import redis_port
 
 LEFT_OUT = b"liveness-probe"
 APIS = {"DeploymentConfig": "apis/apps.openshift.io/v1", "Deployment": "apis/apps/v1"}
-SCAN_COUNT = 200
+SCAN_COUNT = 100
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def values_of(redis: RedisClient, keys: list[bytes], types: list[bytes]) -> list
     digests = []
     for key, kind, answer in zip(keys, types, answers, strict=True):
         meant = [answer, groups_of(redis, key)] if kind == b"stream" else unordered(kind, answer)
-        digests.append(hashlib.sha256(repr(meant).encode()).hexdigest())
+        content = meant if isinstance(meant, bytes) else repr(meant).encode()
+        digests.append(hashlib.sha256(content).hexdigest())
     return digests
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 Word = str | bytes | int | float
 Command = Sequence[Word]
-BATCH = 200
+BATCH = 100
 BATCH_BYTES = 4 << 20
 TIMEOUT_SECONDS = 60.0
 
