@@ -243,7 +243,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
         held = step.before is not None and name in taken
         steps[name] = replace(
             forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
-            not_before=None, reason="", is_asked=False, is_verification=False,
+            not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
         )
     return replace(
         state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps)

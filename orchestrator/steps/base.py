@@ -96,8 +96,8 @@ class Step(BaseModel):
 
 def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:
     """None when the workload's pod can be worked with; else why it has to be waited for."""
-    if workload is None:
-        return torn(f"{name} is not there any more")
+    if workload is None:  # an operator makes it again; without one, the step's patience ends
+        return busy(f"{name} is not there")
     if not workload.is_complete:
         return busy(workload.waiting_for or f"the rollout of {name} is under way")
     return None

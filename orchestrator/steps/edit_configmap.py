@@ -107,16 +107,24 @@ class EditConfigMap(Step):
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(ConfigMapPicture, seen)
         text, before = text_of(picture), self.text_before(ctx)
-        if text == before:
+        if text is not None and saving_lines(text) == saving_lines(before):
             return self.followed(picture) or DONE
         if text is None or not self.is_edited(text, ctx):
             return torn(f"somebody else has changed {self.key} in ConfigMap {self.configmap}")
         return CLEAR
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        """The text of the first picture; where somebody else has edited it since, only our saving lines."""
         text, before = text_of(cast(ConfigMapPicture, seen)) or "", self.text_before(ctx)
         ours = self.edited(text, ctx) if text == before else text
-        yield Edit(configmap=self.configmap, key=self.key, expected=ours, text=before)
+        yield Edit(configmap=self.configmap, key=self.key, expected=ours, text=self.unedited(ours, before, ctx))
+
+    def unedited(self, text: str, before: str, ctx: Context) -> str:
+        if text == self.edited(before, ctx):
+            return before
+        if self.edit == "saving-off":
+            return redis_conf.switch_saving_back(text, before)
+        return redis_conf.switch_saving_off(text)
 
     def text_before(self, ctx: Context) -> str:
         return text_of(cast(ConfigMapPicture, self.picture(ctx.before))) or ""

@@ -1,0 +1,66 @@
+"""seen -> standing, do, undo, restored: an AOF is there when it is there, not when no rewrite is in progress.
+
+Redis <= 6 keeps one file, appendonly.aof; Redis >= 7 a directory, whose manifest is the proof.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.effects import RemovePath, RewriteAof
+from orchestrator.events import AofRewriteConfirmed
+from orchestrator.port import FileSeen
+from orchestrator.steps.base import CLEAR, DONE, busy
+from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
+from tests.steps.seeing import EMPTY, FILE, QUIET, ROLLING, RUNNING, STEP, WHERE, ctx, redis
+
+OLD = RewriteAofFile(**STEP, path="/data/appendonly.aof", proof="/data/appendonly.aof")
+NEW = RewriteAofFile(**STEP, path="/data/appendonlydir", proof="/data/appendonlydir/appendonly.aof.manifest")
+DIRECTORY = FileSeen(size_bytes=0, is_directory=True)
+
+
+def seen(server: object = QUIET, aof: FileSeen | None = None, proof: FileSeen | None = None) -> AofPicture:
+    return AofPicture.model_validate({"workload": RUNNING, "redis": server, "aof": aof, "proof": proof})
+
+
+@pytest.mark.parametrize(
+    ("picture", "standing", "restored"),
+    [
+        pytest.param(seen(), "clear", "done", id="not-begun"),
+        pytest.param(seen(redis(aof_rewrite_scheduled=True)), "busy", "busy", id="scheduled"),
+        pytest.param(seen(redis(aof_rewrite_in_progress=True)), "busy", "busy", id="in-progress"),
+        pytest.param(
+            seen(redis(aof_rewrite_in_progress=True), FILE, FILE), "busy", "busy", id="in-progress-over-an-old-one"
+        ),
+        pytest.param(seen(redis(bgsave_in_progress=True)), "busy", "busy", id="behind-a-background-save"),
+        pytest.param(seen(redis(aof_last_bgrewrite_ok=False)), "clear", "done", id="failed"),
+        pytest.param(
+            seen(redis(aof_last_bgrewrite_ok=False), FILE, FILE), "clear", "clear", id="failed-over-an-old-one"
+        ),
+        pytest.param(seen(redis(is_loading=True)), "busy", "busy", id="loading"),
+        pytest.param(seen(None), "busy", "busy", id="no-answer"),
+        pytest.param(seen(redis(), FILE, FILE), "done", "clear", id="redis-6-file"),
+        pytest.param(seen(redis(), EMPTY, EMPTY), "clear", "clear", id="redis-6-empty-file"),
+        pytest.param(seen(redis(), DIRECTORY, None), "clear", "clear", id="redis-7-no-manifest"),
+        pytest.param(seen(redis(), DIRECTORY, EMPTY), "clear", "clear", id="redis-7-empty-manifest"),
+        pytest.param(seen(redis(), DIRECTORY, FILE), "done", "clear", id="redis-7-manifest"),
+        pytest.param(AofPicture(workload=ROLLING), "busy", "busy", id="a-rollout-is-under-way"),
+        pytest.param(AofPicture(workload=None), "busy", "busy", id="the-workload-is-gone"),
+    ],
+)
+def test_standing(picture: AofPicture, standing: str, restored: str) -> None:
+    assert NEW.standing(picture, ctx(seen())).name == standing
+    assert NEW.restored(picture, ctx(seen())).name == restored
+
+
+@pytest.mark.parametrize("step", [pytest.param(OLD, id="redis-6"), pytest.param(NEW, id="redis-7")])
+def test_do_asks_once_and_undo_removes_the_whole_aof(step: RewriteAofFile) -> None:
+    assert list(step.do(seen(), ctx())) == [RewriteAof(**WHERE)]
+    assert list(step.undo(seen(redis(), FILE, FILE), ctx(seen()))) == [RemovePath(path=step.path, **WHERE)]
+
+
+def test_it_is_confirmed_only_when_done() -> None:
+    picture = seen(redis(), DIRECTORY, FILE)
+    (fact,) = NEW.confirm(picture, DONE, ctx(attempt=1))
+    assert fact == AofRewriteConfirmed(step="step", attempt=1, pod="backend-redis-1", path=NEW.proof)
+    assert [*NEW.confirm(picture, CLEAR, ctx()), *NEW.confirm(picture, busy("x"), ctx())] == []
