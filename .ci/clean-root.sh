@@ -20,7 +20,7 @@ mirror=${MIRROR:-http://deb.debian.org/debian}
 
 # Deletes only when nothing is mounted below any more: /dev is the machine's own.
 clean_up() {
-    for mounted in dev/pts dev/shm dev proc; do
+    for mounted in dev/pts dev/shm dev proc .; do
         ! mountpoint -q "$debian/$mounted" || umount "$debian/$mounted" || umount -l "$debian/$mounted"
     done
     if grep -q " $place/" /proc/mounts; then echo "still mounted below $place; left there" >&2
@@ -48,6 +48,7 @@ make_root() {
     echo "=== a bare Debian 12 in $debian"
     debootstrap --variant=minbase --include=ca-certificates bookworm "$debian" "$mirror" >"$place/debootstrap.log" 2>&1 ||
         { tail -n 20 "$place/debootstrap.log" >&2; exit 1; }
+    mount --bind "$debian" "$debian"  # a root that is a mount, as everywhere
     mount -t proc proc "$debian/proc"
     mount --bind /dev "$debian/dev"
     [ ! -d /dev/pts ] || mount --bind /dev/pts "$debian/dev/pts"
@@ -61,11 +62,15 @@ make_user() {
     echo 'tester ALL=(ALL) NOPASSWD: ALL' >"$debian/etc/sudoers.d/tester"
 }
 
+# Those of root in a container: it may install packages, and may not mount.
+CAPABILITIES=+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw
+CAPABILITIES=$CAPABILITIES,+sys_chroot,+mknod,+audit_write,+setfcap
+
 # In seconds, as the shell of a person would run it.
 run() {
     began=$(date +%s)
     status=0
-    inside setpriv --reuid="$account" --regid="$account" --init-groups \
+    inside setpriv --reuid="$account" --regid="$account" --init-groups --bounding-set="-all,$CAPABILITIES" \
         env HOME="$home" USER="$account" sh -c '
             set -a; . /etc/environment; set +a
             cd "$HOME/restore" && exec sh "deploy/$1.sh" </dev/null' - "$1" || status=$?

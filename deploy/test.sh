@@ -16,7 +16,7 @@ check() {
 
 check ruff check
 check mypy
-check lint-imports
+check lint-imports --no-logo
 echo "--- pytest"
 python -m pytest -n 2 "$@" </dev/null || failed=$?
 exit "$failed"
