@@ -170,9 +170,9 @@ def refused(
     assert before.differences(digest.picture(cluster)) == []
 
 
-def changed(cluster: Rehearsed, home: Path, **parts: dict[str, Any]) -> Path:
+def changed(known: Rehearsed, home: Path, **parts: dict[str, Any]) -> Path:
     """The cluster's kubeconfig with some fields of its `cluster` or `user` set otherwise."""
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config = yaml.safe_load(known.kubeconfig.read_text())
     config["clusters"][0]["cluster"].update(parts.get("cluster", {}))
     config["users"][0]["user"].update(parts.get("user", {}))
     path = home / "kubeconfig"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import signal
@@ -11,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,11 +36,13 @@ def facts(home: Path) -> int:
         return 0
 
 
-def begun(cluster: Rehearsed, bundle: Path, home: Path, **options: object) -> subprocess.Popen[str]:
+def begun(
+    cluster: Rehearsed, bundle: Path, home: Path, before: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "commands.app", "run", str(bundle), *target(cluster), "--yes"],
         cwd=ROOT, env=environment(home), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, **options,  # type: ignore[call-overload]
+        stderr=subprocess.PIPE, text=True, preexec_fn=before,
     )
 
 
@@ -163,7 +165,7 @@ def test_a_full_disk_stops_before_the_next_effect(filled: Rehearsed, bundle: Pat
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    process = begun(filled, bundle, tmp_path, preexec_fn=small_files)
+    process = begun(filled, bundle, tmp_path, before=small_files)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 3, stderr
     assert "cannot be written" in stderr
@@ -192,7 +194,7 @@ def test_a_journal_changed_by_hand(filled: Rehearsed, bundle: Path, tmp_path: Pa
             db.execute(change)
         assert restore("verify", run, home=tmp_path).returncode == 12, change
         assert restore("resume", run, home=tmp_path).returncode == 12, change
-        os.replace(shutil.copy(tmp_path / "kept.db", tmp_path / "again.db"), journal_of(tmp_path))
+        Path(shutil.copy(tmp_path / "kept.db", tmp_path / "again.db")).replace(journal_of(tmp_path))
     assert restore("resume", run, home=tmp_path).returncode == 0
 
 
