@@ -1,7 +1,7 @@
 """A plan: the steps as data, with stable ids, what each needs, and a digest.
 
 It is journalled whole when a run opens, so a run never depends on the code that built its plan. This
-module refuses a plan that cannot be carried out: doubled ids, needs that don't exist, a circle.
+module refuses a plan that cannot be carried out or taken back: doubled ids, needs that don't exist, a circle.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Plan(BaseModel):
             unknown = set(step.needs) - set(ids)
             if unknown:
                 raise ValueError(f"step {step.id} needs {sorted(unknown)[0]}, which is not in the plan")
-        graphlib.TopologicalSorter(self.needs).prepare()  # raises CycleError, a ValueError
+            if step.applies and step.applies not in step.needs:
+                raise ValueError(f"step {step.id} applies {step.applies}, which it does not need")
+        for waits in (self.needs, self.undo_needs):  # a way out without a way back is no plan either
+            graphlib.TopologicalSorter(waits).prepare()  # raises CycleError, a ValueError
         return self
 
     @cached_property
@@ -70,7 +73,6 @@ class Plan(BaseModel):
         for step in self.steps:
             later = self.dependents(step.id) - applied_by[step.id]
             waits[step.id] = frozenset(later | ({step.applies} if step.applies else set()))
-        graphlib.TopologicalSorter(waits).prepare()
         return waits
 
     def dependents(self, name: str) -> set[str]:
