@@ -7,6 +7,7 @@ listens, and again when the installation is ready.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -21,7 +22,12 @@ from orchestrator.rehearsal.redis_pod import RedisRecipe, write
 from orchestrator.rehearsal.server import RunningServer, serve
 from orchestrator.rehearsal.workloads import Workloads
 
+LOCK_FILE = "lock"
 IDLE_CHECK_SECONDS = 1.0
+
+
+class RootTaken(Exception):
+    """Two clusters in one directory would write over each other's data."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,29 @@ class Options:
 
 
 async def run(options: Options) -> None:
-    """Runs until SIGTERM, SIGINT or idleness; then stops every pod as a node would."""
+    """Runs until SIGTERM, SIGINT or idleness; then stops every pod as a node would.
+
+    RootTaken when another cluster runs in the same place.
+    """
+    lock = taken(options.root)
+    try:
+        await run_alone(options)
+    finally:
+        os.close(lock)
+
+
+def taken(root: Path) -> int:
+    """The lock on a root, as a descriptor that no child inherits; it goes with the process, however that ends."""
+    lock = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise RootTaken(f"another cluster runs in {root}") from None
+    return lock
+
+
+async def run_alone(options: Options) -> None:
     cluster = Cluster(options)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -31,6 +31,16 @@ def test_another_release_in_the_same_place_is_refused(tmp_path: Path) -> None:
         lifecycle.start(tmp_path, "2.15")
 
 
+def test_two_clusters_never_share_a_directory(tmp_path: Path) -> None:
+    with started(tmp_path, "2.15") as cluster:
+        (tmp_path / "cluster.json").rename(tmp_path / "hidden.json")
+        with pytest.raises(RehearsalFailed, match="another cluster runs in"):
+            lifecycle.start(tmp_path, "2.15")
+        (tmp_path / "hidden.json").rename(tmp_path / "cluster.json")
+        assert lifecycle.find(tmp_path) == cluster
+        assert "backend-redis" in kubectl(cluster, "get", "pods")
+
+
 def test_only_its_owner_can_read_what_it_has(tmp_path: Path) -> None:
     root = tmp_path / "root"
     with started(root, "2.15") as cluster:
