@@ -19,12 +19,11 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # ---- Debian packages ------------------------------------------------------------------------------
 
 # A password is asked for only where somebody can type one.
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"
-    elif [ -t 0 ]; then sudo "$@"
-    else sudo -n "$@"
-    fi
-}
+if [ "$(id -u)" = 0 ]; then sudo=
+elif [ -t 0 ]; then sudo=sudo
+else sudo="sudo -n"
+fi
+as_root() { $sudo "$@"; }
 
 # Its many lines are of interest only when it fails.
 apt() {
@@ -39,8 +38,8 @@ apt() {
 can_install() {
     has apt-get || fail "these are missing, and there is no apt-get to install them: $*" \
         "this has been made for Debian 12 or later and Ubuntu 24.04 or later"
-    [ "$(id -u)" = 0 ] || has sudo || fail "these are missing, and installing them needs root or sudo: $*" \
-        "as root: apt-get install $*"
+    [ -z "$sudo" ] || { has sudo && $sudo true; } ||
+        fail "these are missing, and installing them needs root, or sudo: $*" "as root: apt-get install $*"
 }
 
 # The rehearsal starts its own Redis servers; one that the package starts would be in nobody's use. A
