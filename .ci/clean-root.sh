@@ -4,7 +4,9 @@
 # A bare Debian 12 is made by debootstrap in a temporary directory, the last commit of this checkout is
 # cloned into it, and each command is run twice there: the second time has to be quick. `user` runs them as
 # somebody who has sudo. Commands are `rehearse` and `test`; both, when none is named. Needs debootstrap and
-# git; takes minutes, and is no part of what continuous integration runs.
+# git; takes minutes, and is no part of what continuous integration runs. Another system, for example:
+#   SUITE=noble MIRROR=http://archive.ubuntu.com/ubuntu COMPONENTS=main,universe \
+#   KEYRING=ubuntu-archive-keyring.gpg SCRIPT=/usr/share/debootstrap/scripts/gutsy sh .ci/clean-root.sh
 set -eu
 
 who=${1:-root}
@@ -16,7 +18,7 @@ case $who in root | user) ;; *) echo "usage: sh .ci/clean-root.sh [root|user] [r
 project=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d /var/tmp/clean-root.XXXXXX)
 debian=$place/debian
-mirror=${MIRROR:-http://deb.debian.org/debian}
+suite=${SUITE:-bookworm}
 
 # Deletes only when nothing is mounted below any more: /dev is the machine's own.
 clean_up() {
@@ -40,14 +42,16 @@ registries() {
         cp -r /usr/local/share/ca-certificates "$debian/usr/local/share/"
         inside update-ca-certificates >/dev/null 2>&1
     fi
+    echo "127.0.0.1 localhost $(uname -n)" >"$debian/etc/hosts"
     env | grep -E '^(PIP_(CERT|INDEX_URL|DEFAULT_TIMEOUT)|SSL_CERT_FILE|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)=' \
         >"$debian/etc/environment" || true
 }
 
 make_root() {
-    echo "=== a bare Debian 12 in $debian"
-    debootstrap --variant=minbase --include=ca-certificates bookworm "$debian" "$mirror" >"$place/debootstrap.log" 2>&1 ||
-        { tail -n 20 "$place/debootstrap.log" >&2; exit 1; }
+    echo "=== a bare $suite in $debian"
+    debootstrap --variant=minbase --include=ca-certificates --components="${COMPONENTS:-main}" \
+        ${KEYRING:+--keyring="$KEYRING"} "$suite" "$debian" "${MIRROR:-http://deb.debian.org/debian}" \
+        ${SCRIPT:+"$SCRIPT"} >"$place/debootstrap.log" 2>&1 || { tail -n 20 "$place/debootstrap.log" >&2; exit 1; }
     mount --bind "$debian" "$debian"  # a root that is a mount, as everywhere
     mount -t proc proc "$debian/proc"
     mount --bind /dev "$debian/dev"
