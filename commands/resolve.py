@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands import printer, wiring
-from commands.options import JournalPath, Run
+from commands.options import JournalPath, Output, OutputAs, Run
 
 
 class Verdict(enum.StrEnum):
@@ -23,6 +23,7 @@ def resolve(
     as_: Annotated[Verdict, typer.Option("--as", help="What is true of it.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the journal.")],
     journal: JournalPath = None,
+    output: OutputAs = Output.table,
 ) -> None:
     """Decide about a step that is in doubt; `restore resume` goes on from there.
 
@@ -39,4 +40,7 @@ def resolve(
         raise UsageWrong(f"{run} has no step {step}", hint=f"restore status {run}")
     fact = DecisionRecorded(step=step, verdict=as_.value, reason=reason, by=user())
     record_decision(ledger, SystemClock(), run, fact)
-    printer.say(f"recorded: step {step} is {as_.value}; go on with: restore resume {run}")
+    if output is not Output.table:
+        printer.document(fact.model_dump(mode="json"), output)
+    else:
+        printer.say(f"recorded: step {step} is {as_.value}; go on with: restore resume {run}")

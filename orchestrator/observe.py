@@ -11,7 +11,7 @@ from typing import Any, Final
 from orchestrator.cluster import scripts
 from orchestrator.cluster.live import LiveCluster, whole
 from orchestrator.cluster.rest import Object
-from orchestrator.cluster.workloads import path_of
+from orchestrator.cluster.workloads import main_container, path_of
 from orchestrator.errors import PreflightRefused
 from orchestrator.installation import Installation, RedisWorkload
 from orchestrator.port import WorkloadSeen
@@ -129,8 +129,9 @@ def data_directory(
     cluster: LiveCluster, seen: WorkloadSeen, raw: Object, working_dir: str
 ) -> tuple[str, str]:
     """The data directory by the name of its mount, and the kind of volume it is on."""
-    spec: dict[str, Any] = raw["spec"]["template"]["spec"]
-    mounts = spec["containers"][0].get("volumeMounts") or []
+    template: dict[str, Any] = raw["spec"]["template"]
+    spec = template["spec"]
+    mounts = main_container(template.get("metadata") or {}, spec).get("volumeMounts") or []
     real = ask(cluster, seen, PHYSICAL, *(mount["mountPath"] for mount in mounts))
     kinds = {v["name"]: next((k for k in v if k != "name"), "emptyDir") for v in spec.get("volumes") or []}
     best = ("", "container", working_dir)

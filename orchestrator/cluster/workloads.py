@@ -16,6 +16,7 @@ from orchestrator.port import WorkloadSeen
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 CONFIG_VERSION = "redisConfigMapResourceVersion"  # the 3scale 2.15 operator's mark
 GROUPS = {"Deployment": "apps/v1", "DeploymentConfig": "apps.openshift.io/v1"}
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 PHASE = "openshift.io/deployment.phase"
 
 
@@ -103,14 +104,20 @@ def is_over(pod: Object) -> bool:
 
 
 def container_of(pod: Object) -> Container | None:
-    """The pod's first container, while it runs."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    first = pod["spec"]["containers"][0]["name"]
-    for status in statuses:
-        if status["name"] == first and (status.get("state") or {}).get("running"):
+    """The pod's main container, while it runs."""
+    name = main_container(pod["metadata"], pod["spec"])["name"]
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        if status["name"] == name and (status.get("state") or {}).get("running"):
             identity = f"{pod['metadata']['uid']}/{status.get('containerID', '')}"
-            return Container(first, identity, bool(status.get("ready")))
+            return Container(name, identity, bool(status.get("ready")))
     return None
+
+
+def main_container(metadata: Object, spec: Object) -> Object:
+    """As kubectl chooses it: the one that the annotation names, else the first."""
+    containers: Sequence[Object] = spec["containers"]
+    wanted = (metadata.get("annotations") or {}).get(DEFAULT_CONTAINER)
+    return next((c for c in containers if c["name"] == wanted), containers[0])
 
 
 def pod_name(pods: Sequence[Object], chosen: Container | None) -> str:

@@ -87,7 +87,8 @@ class Cluster:
         operator = Operator(installation, delay_seconds=options.operator_delay_seconds)
         workloads = Workloads([("*redis*", RedisRecipe())])
         server = await serve(
-            options.root, port=options.port, extensions=[workloads, operator], on_request=self._note_request
+            options.root, port=options.port, extensions=[workloads, operator], namespace=options.namespace,
+            on_request=self._note_request,
         )
         watching = [asyncio.create_task(self._end_when_idle()), asyncio.create_task(self._announce(server, operator))]
         try:

@@ -49,8 +49,9 @@ class Extension(Protocol):
 class RunningServer:
     """A server that listens. `stop()` ends it and its extensions."""
 
-    def __init__(self, root: Path, api: Api, extensions: Sequence[Extension]) -> None:
+    def __init__(self, root: Path, api: Api, extensions: Sequence[Extension], namespace: str) -> None:
         self.root = root
+        self.namespace = namespace
         self.api = api
         self.port = 0
         self._extensions = extensions
@@ -91,7 +92,9 @@ class RunningServer:
         certificates = make_certificates()
         self.port = await self._listen(port, certificates.server)
         url = f"https://127.0.0.1:{self.port}"
-        write_kubeconfig(self.kubeconfig, url, certificates.authority_pem, self.tokens.administrator)
+        write_kubeconfig(
+            self.kubeconfig, url, certificates.authority_pem, self.tokens.administrator, self.namespace
+        )
 
     async def _listen(self, port: int, context: ssl.SSLContext) -> int:
         app = web.Application(client_max_size=LIMIT_BYTES)
@@ -121,18 +124,19 @@ async def serve(
     port: int = 0,
     extensions: Sequence[Extension] = (),
     kubernetes: bool = False,
+    namespace: str = "default",
     on_request: Callable[[], None] = lambda: None,
 ) -> RunningServer:
     """Starts a cluster in `root` and returns once it listens and `root/kubeconfig` is written.
 
-    `port` 0 takes any free one, on 127.0.0.1 only. `on_request` is called for every request, and every
+    `port` 0 takes any free one, on 127.0.0.1 only. `namespace` is the one that the kubeconfig's context names. `on_request` is called for every request, and every
     few seconds while one is open.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     root.chmod(0o700)
     store = Store(openshift=not kubernetes)
     api = Api(store, Tokens(store), openshift=not kubernetes, on_request=on_request)
-    running = RunningServer(root, api, extensions)
+    running = RunningServer(root, api, extensions, namespace)
     await running.start(port)
     return running
 
