@@ -25,7 +25,7 @@ from orchestrator.events import Entry, Fact, Json, StepFact
 #   held      our change is to be taken back    undoable  looked, free to take back
 #   undoing   begun to be taken back            restored  a probe found it as it was before
 #   drifted   a person has to decide            stuck     given up until resumed
-#   untouched never started, so there is nothing to take back
+#   untouched never started, nor applied, so there is nothing to take back
 TABLE: Mapping[str, Mapping[str, str]] = {
     "pending": {
         "StepFoundClear": "ready",
@@ -141,6 +141,7 @@ class RunState:
     opened_at: datetime | None = None
     steps: Mapping[str, StepState] = field(default_factory=lambda: MappingProxyType({}))
     needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    applies_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
     def before_of(self) -> dict[str, Json]:
@@ -212,6 +213,7 @@ def open_run(state: RunState, fact: ev.RunOpened, at: datetime) -> RunState:
         phase="forward",
         steps=MappingProxyType({step["id"]: StepState() for step in steps}),
         needs_of=MappingProxyType({step["id"]: tuple(step["needs"]) for step in steps}),
+        applies_of=MappingProxyType({step["id"]: step.get("applies", "") for step in steps}),
     )
 
 
@@ -235,12 +237,17 @@ def forgotten(step: StepState) -> StepState:
 
 
 def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
-    """From here on the run goes backward: what was begun is held, what never was is untouched."""
+    """From here on the run goes backward: what was begun is held, what never was is untouched.
+
+    A step that applies another's change is held with it: the change may have come into force without us,
+    such as by a pod that restarted after an edit.
+    """
     require(not fact.down_to or fact.down_to in state.steps, state, fact)
     taken = reached_from(fact.down_to, state.needs_of) if fact.down_to else frozenset(state.steps)
+    begun = {name for name in taken if state.steps[name].before is not None}
     steps = {}
     for name, step in state.steps.items():
-        held = step.before is not None and name in taken
+        held = name in taken and not begun.isdisjoint((name, state.applies_of[name]))
         steps[name] = replace(
             forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
             not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,

@@ -106,7 +106,8 @@ def restart_without(found: Installation, redis: RedisWorkload, *, cited: bool = 
         id=f"restart-{redis.name}-without-saving", title=f"restart {redis.name} without saving",
         needs=(SAVING_OFF,), cites=cite(redis.name, 3) if cited else (), applies=SAVING_OFF,
         lane=redis.name, workload_kind=redis.kind, workload=redis.name, configmap=found.configmap,
-        key=found.key, save="", appendonly="no",
+        key=found.key, save="", appendonly="no", save_back=original_save(found, redis),
+        appendonly_back=original_appendonly(found),
     )
 
 
@@ -153,7 +154,7 @@ def restart_with(found: Installation, redis: RedisWorkload, cites: tuple[str, ..
         id=f"restart-{redis.name}-with-saving", title=f"restart {redis.name} with saving",
         needs=(SAVING_BACK,), cites=cites, applies=SAVING_BACK, lane=redis.name,
         workload_kind=redis.kind, workload=redis.name, configmap=found.configmap, key=found.key,
-        save=redis_conf.save_of(found.config_text, redis.redis_version),
+        save=original_save(found, redis),
         appendonly=original_appendonly(found), proof=redis.aof_proof if is_appending(found) else "",
     )
 
@@ -179,6 +180,10 @@ def followers(found: Installation) -> tuple[Follower, ...]:
     if not found.is_restarted_by_operator:
         return ()
     return tuple(Follower(kind=w.kind, name=w.name) for w in found.workloads)
+
+
+def original_save(found: Installation, redis: RedisWorkload) -> str:
+    return redis_conf.save_of(found.config_text, redis.redis_version)
 
 
 def original_appendonly(found: Installation) -> Literal["yes", "no"]:

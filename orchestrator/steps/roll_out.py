@@ -35,6 +35,8 @@ class RollOut(Step):
     appendonly: Literal["yes", "no"]
     is_fresh: bool = False  # a new server process is needed even where the settings are right already
     keeps: Mapping[str, str] = {}  # path -> sha256 that this restart must not change
+    save_back: str = ""  # and what it has to answer on the way back, where no picture was taken
+    appendonly_back: Literal["yes", "no"] = "no"
     proof: str = ""  # the AOF without which a server with `appendonly yes` would start empty
 
     def probe(self, reader: Reader, ctx: Context) -> RolloutPicture:
@@ -103,8 +105,12 @@ class RollOut(Step):
         picture = cast(RolloutPicture, seen)
         if waiting := self.unsettled(picture):
             return waiting
-        before = cast(RolloutPicture, self.picture(ctx.before))
-        assert picture.redis and picture.workload and before.workload and before.redis
+        assert picture.redis and picture.workload
+        before = cast("RolloutPicture | None", self.picture(ctx.before))
+        if before is None:
+            is_back = (picture.redis.save, picture.redis.appendonly) == (self.save_back, self.appendonly_back)
+            return DONE if is_back else CLEAR
+        assert before.workload and before.redis
         is_back = (
             picture.redis.save == before.redis.save
             and picture.redis.appendonly == before.redis.appendonly
@@ -113,11 +119,10 @@ class RollOut(Step):
         return DONE if is_back else CLEAR
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        """Bringing the template's annotation back is itself a rollout; where it is back already, force one."""
-        picture, before = cast(RolloutPicture, seen), cast(RolloutPicture, self.picture(ctx.before))
-        assert picture.workload and before.workload
-        mark = before.workload.restarted_at
-        is_marked = picture.workload.restarted_at == mark
+        """Bringing the template's annotation back is itself a rollout; where there is none to bring back, force one."""
+        picture, before = cast(RolloutPicture, seen), cast("RolloutPicture | None", self.picture(ctx.before))
+        now = picture.workload.restarted_at if picture.workload else None
+        mark = before.workload.restarted_at if before and before.workload else now
         yield Start(
-            kind=self.workload_kind, workload=self.workload, restarted_at=ctx.now if is_marked else mark
+            kind=self.workload_kind, workload=self.workload, restarted_at=ctx.now if now == mark else mark
         )

@@ -91,7 +91,7 @@ class History:
 
     def lived(self, facts: list[ev.Fact], fate: Fate, seed: int) -> RunState | None:
         self.lives += 1
-        clock = JumpingClock(len(self.records))
+        clock = JumpingClock(self.state().last_at or START)
 
         def make_writer(admit: Admit, published: Published) -> MemoryWriter:
             return MemoryWriter(self, fate, self.lives, clock, admit, published)
@@ -167,8 +167,8 @@ class MortalCluster:
 class JumpingClock:
     """Time passes by waiting, and a little with every look at it."""
 
-    def __init__(self, seconds: int) -> None:
-        self.at = START + timedelta(seconds=seconds)
+    def __init__(self, at: datetime) -> None:
+        self.at = at
 
     def now(self) -> datetime:
         self.at += timedelta(microseconds=1)
@@ -233,7 +233,7 @@ def resumed(history: History) -> list[ev.Fact]:
     """What a resuming process records first: opening, where the first life died before it could."""
     if not history.records:
         return opened(history.plan)
-    return [] if history.state().closed else [ev.RunResumed(program="test", by="test")]
+    return [] if history.state().closed in ("finished", "rolled back") else [ev.RunResumed(program="test", by="test")]
 
 
 def turned(history: History) -> list[ev.Fact]:

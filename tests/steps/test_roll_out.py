@@ -109,6 +109,20 @@ def test_the_way_back(picture: RolloutPicture, standing: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("picture", "standing"),
+    [
+        pytest.param(seen(RUNNING, SAVING), "done", id="it-saves"),
+        pytest.param(seen(RUNNING), "clear", id="it-does-not-save"),
+    ],
+)
+def test_the_way_back_of_an_edit_that_came_into_force_without_us(picture: RolloutPicture, standing: str) -> None:
+    """A pod restarted by itself after the edit, so this step was never started and has no picture."""
+    step = WITHOUT.model_copy(update={"save_back": "900 1", "appendonly_back": "yes"})
+    assert step.restored(picture, ctx()).name == standing
+    assert list(step.undo(picture, ctx())) == [start(NOW)]
+
+
+@pytest.mark.parametrize(
     ("now", "before", "mark"),
     [
         pytest.param(MARKED, RUNNING, None, id="our-mark-is-removed-which-rolls-out"),

@@ -1,0 +1,87 @@
+"""A bad line, a slow operator, pods that restart by themselves: the model behind a door that fails by a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from orchestrator import effects as fx
+from orchestrator import events as ev
+from orchestrator.cluster.rest import Conflict
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
+from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
+from tests.core.model import ModelCluster
+
+
+class FaultyCluster:
+    """Passes everything on, or fails as a cluster fails. rate: how often, from 0 (never) to 1."""
+
+    def __init__(self, cluster: ModelCluster, seed: int, rate: float) -> None:
+        self.cluster = cluster
+        self.chance = random.Random(seed)
+        self.rate = rate
+        self.faults: list[str] = []
+        cluster.operator_looks = self.chance.randint(1, 6)
+
+    def copy(self) -> FaultyCluster:
+        raise NotImplementedError("a sequence of faults cannot be branched")
+
+    def mend(self) -> None:
+        """From now on nothing fails."""
+        self.rate = 0.0
+
+    def fails(self, fault: str, share: float = 1.0) -> bool:
+        if self.chance.random() >= self.rate * share:
+            return False
+        self.faults.append(fault)
+        return True
+
+    # ---- Reader ------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        if self.fails("restart", 0.1):
+            self.cluster.restart(self.cluster.servers[self.chance.choice(sorted(self.cluster.servers))])
+        if self.fails("unreachable"):
+            raise ClusterUnreachable("the connection was reset")
+        if self.fails("refused", 0.02):
+            raise ClusterRefused("the token has expired")
+
+    def configmap(self, name: str, key: str) -> ConfigMapSeen | None:
+        self.look()
+        return self.cluster.configmap(name, key)
+
+    def workload(self, kind: str, name: str) -> WorkloadSeen | None:
+        self.look()
+        seen = self.cluster.workload(kind, name)
+        if seen is not None and self.fails("not ready", 0.3):
+            return seen.model_copy(update={"is_complete": False, "waiting_for": "a pod is not ready"})
+        return seen
+
+    def redis(self, workload: WorkloadSeen) -> RedisSeen | None:
+        self.look()
+        server = self.cluster.at(workload.pod, workload.container)
+        if server.rewriting is not None and self.fails("rewrite"):
+            server.rewriting, server.last_rewrite_ok = None, False
+        seen = self.cluster.redis(workload)
+        return None if self.fails("no answer", 0.3) else seen
+
+    def files(
+        self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
+    ) -> Mapping[str, FileSeen | None]:
+        self.look()
+        return self.cluster.files(workload, paths, digests=digests)
+
+    # ---- Cluster -----------------------------------------------------------------------------------
+
+    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
+        self.look()
+        if isinstance(effect, fx.EditConfigMap) and self.fails("conflict"):
+            raise Conflict("the object changed meanwhile")
+        facts = self.cluster.perform(effect, step=step, attempt=attempt)
+        if self.fails("answer lost"):
+            list(facts)  # it really happens, to its end
+            raise OutcomeUnknown("the answer never came")
+        for fact in facts:
+            yield fact
+            if self.fails("cut"):
+                raise ClusterUnreachable("the connection was cut in the middle")

@@ -1,0 +1,170 @@
+"""state -> moves: the policy, as tables."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from orchestrator import events as ev
+from orchestrator.decide import FAILURES_MAX, TRIES_MAX, decide
+from orchestrator.events import Entry, Fact
+from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
+from orchestrator.plan import Plan
+from orchestrator.state import RunState, evolve, fold
+from orchestrator.steps.copy_into_pod import CopyIntoPod
+from tests.core.test_state import (
+    ASKED,
+    AT,
+    BUSY,
+    CLEAR,
+    DONE,
+    DRIFT,
+    FAILED,
+    PAUSED,
+    RESTORED,
+    RESUMED,
+    TORN,
+    TURNED,
+    UNDOABLE,
+    decided,
+    started,
+    undo_started,
+)
+
+
+def step(name: str, *needs: str) -> CopyIntoPod:
+    return CopyIntoPod(
+        id=name, title=name, needs=needs, workload_kind="", workload="", source="", path="", size_bytes=1, sha256="",
+        budget_seconds=100,
+    )  # fmt: skip
+
+
+PLAN = Plan(runbook="", release="", namespace="", parts=(), steps=(step("a"), step("b"), step("c", "a", "b")))
+OPENED = ev.RunOpened(
+    plan=PLAN.model_dump(mode="json"), plan_digest="", context={}, bundle={}, program="", by=""
+)
+B_DONE = ev.StepFoundDone(step="b", seen={})
+B_STARTED = ev.StepStarted(step="b", attempt=1, before={}, inverse=(), epoch=1)
+B_BEGUN = [ev.StepFoundClear(step="b", seen={}), B_STARTED]
+A_DONE = [CLEAR, started(), DONE]
+
+
+def after(*facts: Fact) -> RunState:
+    return fold([Entry(seq, AT, 1, fact) for seq, fact in enumerate((OPENED, *facts), 1)])
+
+
+def again(facts: list[Fact], times: int) -> list[Fact]:
+    """The facts of one attempt over and over, each with its own number."""
+    return [
+        fact.model_copy(update={"attempt": n}) if isinstance(fact, ev.StepStarted | ev.StepUndoStarted) else fact
+        for n in range(1, times + 1)
+        for fact in facts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "moves"),
+    [
+        pytest.param([], [Probe("a"), Probe("b")], id="all-that-need-nothing-are-looked-at"),
+        pytest.param([CLEAR], [Do("a"), Probe("b")], id="seen-clear-it-is-done"),
+        pytest.param([CLEAR, started()], [Probe("a"), Probe("b")], id="begun-it-is-looked-at"),
+        pytest.param([CLEAR, started(), CLEAR], [Do("a"), Probe("b")], id="still-clear-it-is-done-again"),
+        pytest.param([BUSY], [Probe("a", is_poll=True), Probe("b")], id="busy-it-is-polled"),
+        pytest.param(A_DONE, [Probe("b")], id="done-it-is-left"),
+        pytest.param([*A_DONE, B_DONE], [Probe("c")], id="what-it-needed-has-ended"),
+        pytest.param([decided("skip"), B_DONE], [Probe("c")], id="skipped-counts-as-ended"),
+        pytest.param([TORN], [Ask("a", "half"), Probe("b")], id="torn-a-person-is-asked"),
+        pytest.param([TORN, ASKED], [Probe("b")], id="once"),
+        pytest.param([FAILED], [Probe("b")], id="failed-the-other-lane-goes-on"),
+        pytest.param([PAUSED], [], id="paused"),
+        pytest.param([PAUSED, RESUMED], [Probe("a"), Probe("b")], id="resumed"),
+        pytest.param([CLEAR, RESUMED], [Probe("a"), Probe("b")], id="what-was-seen-is-looked-at-again"),
+        pytest.param(again([CLEAR, started()], TRIES_MAX), [Probe("a"), Probe("b")], id="the-last-try-is-looked-at"),
+    ],
+)
+def test_on_the_way_out(facts: list[Fact], moves: list[Move]) -> None:
+    assert list(decide(after(*facts), PLAN, AT)) == moves
+
+
+@pytest.mark.parametrize(
+    ("facts", "moves"),
+    [
+        pytest.param([TURNED], [Close("rolled back")], id="nothing-was-begun"),
+        pytest.param([CLEAR, started(), TURNED], [Probe("a")], id="in-doubt-it-is-looked-at-before-it-is-undone"),
+        pytest.param([*A_DONE, TURNED], [Probe("a")], id="done-it-is-looked-at-too"),
+        pytest.param([*A_DONE, TURNED, UNDOABLE], [Undo("a")], id="ours-is-in-place"),
+        pytest.param([*A_DONE, TURNED, UNDOABLE, undo_started()], [Probe("a")], id="undone-it-is-looked-at"),
+        pytest.param([*A_DONE, TURNED, RESTORED], [Close("rolled back")], id="as-it-was"),
+        pytest.param([*A_DONE, TURNED, DRIFT], [Ask("a", "")], id="drifted-a-person-is-asked"),
+        pytest.param([*A_DONE, TURNED, BUSY], [Probe("a", is_poll=True)], id="busy-it-is-polled"),
+    ],
+)
+def test_on_the_way_back(facts: list[Fact], moves: list[Move]) -> None:
+    assert list(decide(after(*facts), PLAN, AT)) == moves
+
+
+def test_the_newest_is_taken_back_first() -> None:
+    began_c = ev.StepStarted(step="c", attempt=1, before={}, inverse=(), epoch=1)
+    facts = [*A_DONE, *B_BEGUN, B_DONE, ev.StepFoundClear(step="c", seen={}), began_c, TURNED]
+    assert decide(after(*facts), PLAN, AT) == (Probe("c"),)
+    back = after(*facts, ev.StepFoundRestored(step="c", seen={}))
+    assert decide(back, PLAN, AT) == (Probe("a"), Probe("b"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        pytest.param([*again([CLEAR, started()], TRIES_MAX), CLEAR], "tried 5 times", id="tries"),
+        pytest.param(
+            [ev.RetryScheduled(step="a", reason="no route", not_before=AT, failures=FAILURES_MAX)],
+            "no route (failed 8 times)", id="failures",
+        ),
+    ],
+)  # fmt: skip
+def test_patience_ends(facts: list[Fact], reason: str) -> None:
+    (move, _) = decide(after(*facts), PLAN, AT)
+    assert isinstance(move, GiveUp)
+    assert reason in move.reason
+    assert decide(after(*facts, FAILED, PAUSED, RESUMED), PLAN, AT)[0] == Probe("a"), "resumed, it is tried again"
+
+
+def test_busy_has_its_budget() -> None:
+    state = after(BUSY)
+    assert decide(state, PLAN, AT + timedelta(seconds=100))[0] == Probe("a", is_poll=True)
+    assert decide(state, PLAN, AT + timedelta(seconds=101))[0] == GiveUp("a", "slow, for 100 s")
+    later = evolve(state, Entry(state.seq + 1, AT + timedelta(seconds=90), 1, BUSY))
+    assert decide(later, PLAN, AT + timedelta(seconds=101))[0] == GiveUp("a", "slow, for 100 s"), "busy since the first look"
+
+
+def test_a_retry_waits_for_its_time() -> None:
+    at: datetime = AT + timedelta(seconds=5)
+    state = after(ev.RetryScheduled(step="a", reason="", not_before=at, failures=1))
+    assert decide(state, PLAN, AT) == (Probe("b"),)
+    assert decide(state, PLAN, at) == (Probe("a"), Probe("b"))
+    alone = evolve(state, Entry(state.seq + 1, AT, 1, B_DONE))
+    assert decide(alone, PLAN, AT) == (), "it waits, and does not close the run"
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome", "needs"),
+    [
+        pytest.param([*A_DONE, B_DONE, ev.StepFoundDone(step="c", seen={})], "finished", "resume", id="finished"),
+        pytest.param([TORN, ASKED, B_DONE], "paused", "decision", id="torn"),
+        pytest.param([FAILED, B_DONE], "paused", "resume", id="failed"),
+        pytest.param(
+            [FAILED, ev.StepFoundTorn(step="b", seen={}, reason="half"), ev.DecisionAsked(step="b", question="", choices=())],
+            "paused", "resume", id="failed-and-torn",
+        ),
+        pytest.param(
+            [ev.VerificationFailed(step="a", subject="", expected={}, found={}), TORN, ASKED, B_DONE],
+            "paused", "verification", id="a-verification-missed",
+        ),
+        pytest.param([*A_DONE, TURNED, DRIFT, ASKED], "paused", "decision", id="drifted"),
+        pytest.param([*A_DONE, TURNED, FAILED], "paused", "resume", id="stuck"),
+    ],
+)  # fmt: skip
+def test_how_a_run_closes(facts: list[Fact], outcome: str, needs: str) -> None:
+    (move,) = decide(after(*facts), PLAN, AT)
+    assert isinstance(move, Close)
+    assert (move.outcome, move.needs) == (outcome, needs)
