@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from commands import printer, wiring
 from commands.options import JournalPath, Output, OutputAs
-from orchestrator.errors import RunUnknown
+from orchestrator.errors import JournalBroken, RunUnknown
+
+if TYPE_CHECKING:
+    from journal import Journal
 
 
 def runs(journal: JournalPath = None, output: OutputAs = Output.table) -> None:
     """List every run in the journal, newest first."""
-    from commands.status import summary
-    from orchestrator.runs import load
-
     try:
         ledger = wiring.open_journal(journal, write=False)
     except RunUnknown:
         rows = []
     else:
-        rows = [summary(name, load(ledger, name).state) for name in ledger.runs()]
+        rows = [summary_of(ledger, name) for name in ledger.runs()]
     if output is not Output.table:
         printer.document(rows, output)
         return
@@ -29,3 +31,15 @@ def runs(journal: JournalPath = None, output: OutputAs = Output.table) -> None:
             for r in rows
         ],
     )
+
+
+def summary_of(ledger: Journal, run: str) -> dict[str, Any]:
+    """A run that cannot be read does not hide the others."""
+    from commands.status import summary
+    from orchestrator.runs import load
+    from orchestrator.state import RunState
+
+    try:
+        return summary(run, load(ledger, run).state)
+    except JournalBroken as error:
+        return summary(run, RunState(closed="damaged", reason=error.message))

@@ -43,7 +43,7 @@ def open_journal(given: Path | None, *, write: bool) -> Journal:
     path = journal_path(given)
     if not write and not path.exists():
         raise RunUnknown(f"there is no journal at {path}", hint="restore rehearse")
-    with explained(""):
+    with explained():
         return Journal.open(path, write=write)
 
 

@@ -272,8 +272,11 @@ def same_cluster(loaded: Loaded, namespace_uid: str) -> None:
 
 
 @contextmanager
-def explained(run: str) -> Iterator[None]:
-    """The journal's errors as ours, each with the next command to type."""
+def explained(run: str = "") -> Iterator[None]:
+    """The journal's errors as ours, each with the next command to type; `run` is empty for the file itself."""
+    verify, log, resume = (
+        f"restore {verb} {run}" if run else "restore runs --journal FILE" for verb in ("verify", "log", "resume")
+    )
     try:
         yield
     except ledger.RunHeld as error:
@@ -283,13 +286,11 @@ def explained(run: str) -> Iterator[None]:
     except (ledger.RunMissing, ledger.JournalMissing) as error:
         raise RunUnknown(str(error), hint="restore runs") from error
     except ledger.JournalTooNew as error:
-        raise JournalNewer(str(error), hint=f"restore log {run}") from error
+        raise JournalNewer(str(error), hint=log) from error
     except ledger.JournalDamaged as error:
-        raise JournalBroken(str(error), hint=f"restore verify {run}") from error
+        raise JournalBroken(str(error), hint=verify) from error
     except ledger.JournalUnwritable as error:
-        raise RunHalted(
-            f"{error}; nothing was done that is not in it", hint=f"restore resume {run}"
-        ) from error
+        raise RunHalted(f"{error}; nothing was begun that is not in it", hint=resume) from error
 
 
 __all__ = ["Loaded", "RestoreError", "Session", "carry_on", "load", "opening", "refuse_unsound"]
