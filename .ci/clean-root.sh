@@ -5,8 +5,8 @@
 # cloned into it, and each command is run twice there: the second time has to be quick. `user` runs them as
 # somebody who has sudo. Commands are `rehearse` and `test`; both, when none is named. Needs debootstrap and
 # git; takes minutes, and is no part of what continuous integration runs. Another system, for example:
-#   SUITE=noble MIRROR=http://archive.ubuntu.com/ubuntu COMPONENTS=main,universe \
-#   KEYRING=ubuntu-archive-keyring.gpg SCRIPT=/usr/share/debootstrap/scripts/gutsy sh .ci/clean-root.sh
+#   ROOT_SUITE=noble ROOT_MIRROR=http://archive.ubuntu.com/ubuntu ROOT_COMPONENTS=main,universe \
+#   ROOT_KEYRING=ubuntu-archive-keyring.gpg ROOT_SCRIPT=/usr/share/debootstrap/scripts/gutsy sh .ci/clean-root.sh
 set -eu
 
 who=${1:-root}
@@ -18,7 +18,7 @@ case $who in root | user) ;; *) echo "usage: sh .ci/clean-root.sh [root|user] [r
 project=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d /var/tmp/clean-root.XXXXXX)
 debian=$place/debian
-suite=${SUITE:-bookworm}
+suite=${ROOT_SUITE:-bookworm}
 
 # Deletes only when nothing is mounted below any more: /dev is the machine's own.
 clean_up() {
@@ -49,9 +49,9 @@ registries() {
 
 make_root() {
     echo "=== a bare $suite in $debian"
-    debootstrap --variant=minbase --include=ca-certificates --components="${COMPONENTS:-main}" \
-        ${KEYRING:+--keyring="$KEYRING"} "$suite" "$debian" "${MIRROR:-http://deb.debian.org/debian}" \
-        ${SCRIPT:+"$SCRIPT"} >"$place/debootstrap.log" 2>&1 || { tail -n 20 "$place/debootstrap.log" >&2; exit 1; }
+    debootstrap --variant=minbase --include=ca-certificates --components="${ROOT_COMPONENTS:-main}" \
+        ${ROOT_KEYRING:+--keyring="$ROOT_KEYRING"} "$suite" "$debian" "${ROOT_MIRROR:-http://deb.debian.org/debian}" \
+        ${ROOT_SCRIPT:+"$ROOT_SCRIPT"} >"$place/debootstrap.log" 2>&1 || { tail -n 20 "$place/debootstrap.log" >&2; exit 1; }
     mount --bind "$debian" "$debian"  # a root that is a mount, as everywhere
     mount -t proc proc "$debian/proc"
     mount --bind /dev "$debian/dev"
