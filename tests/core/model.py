@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
@@ -73,7 +73,7 @@ class ModelCluster:
         self.servers = {name: self.server(name) for name in NAMES}
         self.new = {name: {f"{name}:new:{i}": "x" for i in range(5)} for name in NAMES}
 
-    def copy(self) -> ModelCluster:
+    def copy(self) -> Self:
         """The world as it is now; what happens to one of the two does not happen to the other."""
         other = copy.copy(self)
         other.servers = {name: server.copy() for name, server in self.servers.items()}

@@ -99,9 +99,9 @@ def end_of(plan: int) -> dict[str, dict[str, str]]:
 
 def test_the_faults_really_happen() -> None:
     seen: set[str] = set()
-    for seed in range(12):
-        history, cluster = faulty("2.15", seed, rate=0.1)
-        go_on(history, resumed, seed)
+    for seed in range(20):
+        history, cluster = faulty("2.15", seed, rate=0.05)
+        bear(history, resumed, [], seed)
         seen |= set(cluster.faults)
     assert seen == {
         "restart", "unreachable", "refused", "not ready", "no answer", "rewrite", "conflict", "answer lost", "cut"
