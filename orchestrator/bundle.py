@@ -58,12 +58,12 @@ def directory_trouble(path: Path) -> Finding | None:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            return wrong(str(path), "is not a directory")
+            return wrong(printable(str(path)), "is not a directory")
         next(path.iterdir(), None)
     except FileNotFoundError:
-        return wrong(str(path), "does not exist")
+        return wrong(printable(str(path)), "does not exist")
     except (OSError, ValueError) as error:
-        return wrong(str(path), f"cannot be read: {why(error)}")
+        return wrong(printable(str(path)), f"cannot be read: {why(error)}")
     return None
 
 
