@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -46,6 +46,7 @@ class Engine:
         self.clock = clock
         self.lanes = lanes
         self.stop = threading.Event()  # set: begin nothing more, end what is under way
+        self.fence: Callable[[], None] = lambda: None  # raises when somebody else has taken the run over
 
     def carry_on(self) -> RunState:
         """Until nothing can move. Returns the state of a closed run, or of one that was told to stop."""
@@ -158,6 +159,7 @@ class Engine:
 
     def perform(self, effects: Iterator[Effect], name: str, attempt: int) -> Iterator[None]:
         for effect in effects:
+            self.fence()
             for fact in self.cluster.perform(effect, step=name, attempt=attempt):
                 yield
                 self.recorder.record(fact)

@@ -187,10 +187,18 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal:
             )
             engine = Engine(run, plan, recorder, session.cluster, session.clock, ThreadLanes())
             keeper.on_loss = engine.stop.set
+            engine.fence = lambda: refuse_when_taken(journal, lease)
             try:
                 return drive(engine, recorder, lease, facts, keeper)
             finally:
                 recorder.close()
+
+
+def refuse_when_taken(journal: Journal, lease: Lease) -> None:
+    """Before every effect: a process that was stopped and woke up after a take-over does nothing more."""
+    held = journal.lease_of(lease.run)
+    if held is None or (held.holder, held.epoch) != (lease.holder, lease.epoch):
+        raise ledger.LeaseLost(f"the lease of {lease.run} (epoch {lease.epoch}) has been taken over")
 
 
 def drive(

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from journal import Journal
 from orchestrator.rehearsal import digest, proof
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.commands.program import ROOT, environment, restore
@@ -53,6 +55,20 @@ def stop_at(process: subprocess.Popen[str], home: Path, count: int, number: sign
         time.sleep(0.005)
     process.send_signal(number)
     return process.communicate(timeout=60)[1]
+
+
+def put_to_sleep(process: subprocess.Popen[str], home: Path) -> None:
+    """SIGSTOP, and not in the midst of a commit: there it would keep the file locked."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with sqlite3.connect(journal_of(home), timeout=0.3) as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.rollback()
+            return
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.01)
 
 
 def runs(home: Path) -> list[dict[str, object]]:
@@ -219,3 +235,28 @@ def test_only_one_redis(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None
     assert ran.returncode == 0, ran.stderr
     assert all(row.is_equal for row in proof.compare(filled, bundle, ("backend-redis",)))
     assert digest.picture(filled).content["redis"]["system-redis"] == before
+
+
+def test_a_process_that_wakes_up_after_a_take_over_does_nothing_more(
+    filled: Rehearsed, bundle: Path, tmp_path: Path
+) -> None:
+    """Stopped with SIGSTOP, its run stolen in the journal and finished by another, then SIGCONT."""
+    sleeper = begun(filled, bundle, tmp_path)
+    deadline = time.monotonic() + 60
+    while facts(tmp_path) < 30 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    put_to_sleep(sleeper, tmp_path)
+    run = str(runs(tmp_path)[0]["run"])
+    assert restore("resume", run, home=tmp_path).returncode == 11, "its holder lives"
+    with Journal.open(journal_of(tmp_path), write=True) as journal:
+        thief = journal.take_lease(run, "thief", ttl_seconds=0, steal=True, now=datetime.now(UTC))
+        journal.release_lease(thief)
+    resumed = restore("resume", run, home=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    after, length = digest.picture(filled), facts(tmp_path)
+    sleeper.send_signal(signal.SIGCONT)
+    _, stderr = sleeper.communicate(timeout=60)
+    assert sleeper.returncode == 11, stderr
+    assert "lease" in stderr
+    assert after.differences(digest.picture(filled)) == []
+    assert facts(tmp_path) == length
