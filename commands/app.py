@@ -48,9 +48,10 @@ def main() -> None:
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except printer.OutputLost as error:
+        printer.error(f"the output cannot be written: {error}", hint="restore runs")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(BUG)
     except Exception:
         traceback.print_exc()
         printer.error("this is a bug; please report it with the lines above. The journal is intact")

@@ -31,7 +31,7 @@ CODES: Final[Mapping[type[errors.RestoreError], int]] = {
 
 MEANINGS: Final[Mapping[int, str]] = {
     0: "done",
-    1: "a bug: please report it; the journal is intact",
+    1: "a bug (please report it; the journal is intact), or the output cannot be written",
     2: "the command's words are wrong",
     3: "stopped; `restore resume` goes on",
     4: "a decision is needed",

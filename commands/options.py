@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.errors import RunUnknown
+
 
 class Output(enum.StrEnum):
     table = "table"
@@ -58,4 +60,15 @@ LogOutputAs = Annotated[LogOutput, typer.Option("--output", "-o", help="How to p
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; go on.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every fact as it is recorded.")]
 Only = Annotated[list[Part] | None, typer.Option("--only", help="Restore this part only; may be repeated.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `restore runs` lists it.")]
+
+
+def run_id(text: str) -> str:
+    """Run ids are plain ASCII: anything else names no run, and may not even be text."""
+    if not text.isascii():
+        raise RunUnknown(f"there is no run {text!a}", hint="restore runs")
+    return text
+
+
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id, as `restore runs` lists it.", callback=run_id)
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from commands import printer, wiring
 from commands.options import Context, Kubeconfig, Namespace, Only, Output, OutputAs
+from orchestrator.errors import UsageWrong
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -56,8 +58,12 @@ def write_plan(path: Path, made: Plan, bundle_digest: str, bundle: str) -> None:
          "bundle_digest": bundle_digest},
         indent=2,
     )
-    path.touch(mode=0o600)
-    path.write_text(text + "\n")
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)  # also where the file was there before
+            file.write(text + "\n")
+    except OSError as error:
+        raise UsageWrong(f"{path} cannot be written: {error.strerror}", hint=f"restore plan {bundle}") from error
 
 
 def show(made: Plan, *, reverse: bool) -> None:

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from orchestrator.plan import Plan
 
 
+class OutputLost(Exception):
+    """The result has nowhere to go: a full disk behind stdout."""
+
+
 def say(text: str = "") -> None:
-    """A line of the result."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """A line of the result. Raises OutputLost, and BrokenPipeError for a reader who has seen enough."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.strerror) from error
 
 
 def tell(text: str) -> None:
@@ -36,7 +45,7 @@ def document(value: object, output: Output) -> None:
     if output.value == "yaml":
         import yaml
 
-        sys.stdout.write(yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False, allow_unicode=True))
+        say(yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False, allow_unicode=True).rstrip())
     else:
         say(json.dumps(value, indent=2, ensure_ascii=False))
 
