@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
-from orchestrator.errors import ClusterRefused, IllegalFact
+from orchestrator.errors import ClusterRefused, IllegalFact, OutcomeUnknown
 from orchestrator.port import Reader, Seen
 from orchestrator.recorder import entries_of
 from orchestrator.state import fold
@@ -178,19 +178,51 @@ def test_4_what_was_begun_keeps_its_picture_over_a_resume() -> None:
 # ---- 5. never act on an unknown outcome --------------------------------------------------------------------
 
 
+def everything_was_looked_at_first(history: History) -> bool:
+    """Whether each start follows a look at that step, with nothing else of the step in between."""
+    last: dict[str, str] = {}
+    for fact in history.facts():
+        if isinstance(fact, ev.StepStarted) and last[fact.step] != "StepFoundClear":
+            return False
+        if isinstance(fact, ev.StepUndoStarted) and last[fact.step] != "StepFoundUndoable":
+            return False
+        if isinstance(fact, ev.RunResumed | ev.RollbackOpened):
+            last = dict.fromkeys(last, "forgotten")
+        if isinstance(fact, ev.StepFact) and not isinstance(fact, ev.EffectFact | ev.Confirmation):
+            last[fact.step] = fact.name
+    return True
+
+
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_5_nothing_is_done_or_undone_unlooked(flavour: str) -> None:
     for history in with_deaths(flavour):
-        last: dict[str, str] = {}
-        for fact in history.facts():
-            if isinstance(fact, ev.StepStarted):
-                assert last[fact.step] == "StepFoundClear"
-            if isinstance(fact, ev.StepUndoStarted):
-                assert last[fact.step] == "StepFoundUndoable"
-            if isinstance(fact, ev.RunResumed | ev.RollbackOpened):
-                last = dict.fromkeys(last, "forgotten")
-            if isinstance(fact, ev.StepFact) and not isinstance(fact, ev.EffectFact | ev.Confirmation):
-                last[fact.step] = fact.name
+        assert everything_was_looked_at_first(history)
+
+
+class Mute(ModelCluster):
+    """Never answers a first attempt: that of every other step was carried out, that of the rest was not."""
+
+    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
+        facts = super().perform(effect, step=step, attempt=attempt)
+        if attempt > 1:
+            yield from facts
+            return
+        if len(step) % 2:
+            list(facts)
+        raise OutcomeUnknown("the answer never came")
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_5_an_unknown_outcome_is_looked_at_whether_it_was_carried_out_or_not(flavour: str) -> None:
+    history, mute = begin(flavour), Mute(flavour)
+    history.cluster = mute
+    assert go_on(history, resumed).closed == "finished"
+    assert {name: server.data for name, server in mute.servers.items()} == mute.new
+    attempts = {fact.attempt for fact in history.facts() if isinstance(fact, ev.StepStarted)}
+    assert attempts == {1, 2}, "some were done by the attempt that did not answer, some by the next"
+    assert go_on(history, turned).closed == "rolled back"
+    assert mute.digest() == ModelCluster(flavour).digest()
+    assert everything_was_looked_at_first(history)
 
 
 def test_5_what_cannot_be_told_is_asked_and_the_answer_has_a_name() -> None:
