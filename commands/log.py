@@ -48,7 +48,6 @@ def wanted(entry: Entry, step: str, type_: str) -> bool:
     from orchestrator.events import encode
 
     name, _, of_step, _, _ = encode(entry.fact)
-    name = getattr(entry.fact, "type", name)
     return (not step or of_step == step) and (not type_ or name == type_)
 
 
@@ -68,6 +67,6 @@ def as_document(run: str, entry: Entry) -> dict[str, Any]:
     name, version, step, attempt, data = encode(entry.fact)
     return {
         "run": run, "seq": entry.seq, "recorded_at": entry.recorded_at.isoformat().replace("+00:00", "Z"),
-        "epoch": entry.epoch, "type": getattr(entry.fact, "type", name), "version": version, "step": step,
+        "epoch": entry.epoch, "type": name, "version": version, "step": step,
         "attempt": attempt, "sentence": entry.fact.sentence(), "data": data,
     }

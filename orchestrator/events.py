@@ -397,6 +397,8 @@ class UnknownFact(Fact):
     model_config = ConfigDict(frozen=True, extra="allow")
     type: str
     type_version: int
+    step: str | None = None
+    attempt: int | None = None
     data: Json
 
     def sentence(self) -> str:
@@ -426,6 +428,8 @@ class Entry:
 
 def encode(fact: Fact) -> tuple[str, int, str | None, int | None, Json]:
     """(type, version, step, attempt, data) as the journal's columns want them."""
+    if isinstance(fact, UnknownFact):
+        return fact.type, fact.type_version, fact.step, fact.attempt, fact.data
     data = fact.model_dump(mode="json")
     step, attempt = data.pop("step", None), data.pop("attempt", None)
     return fact.name, fact.version, step, attempt, data
@@ -435,7 +439,7 @@ def decode(type_: str, version: int, step: str | None, attempt: int | None, data
     """The fact of a journal's columns; fields that this program doesn't know are left out."""
     kind = FACTS.get(type_)
     if kind is None or version > kind.version:
-        return UnknownFact(type=type_, type_version=version, data=dict(data))
+        return UnknownFact(type=type_, type_version=version, step=step, attempt=attempt, data=dict(data))
     known = {key: value for key, value in data.items() if key in kind.model_fields}
     if issubclass(kind, StepFact):
         known |= {"step": step, "attempt": attempt or 0}

@@ -86,7 +86,12 @@ class Loaded:
 def load(journal: Journal, run: str) -> Loaded:
     """Read and fold a run. Raises RunUnknown, JournalBroken."""
     with explained(run):
-        entries = tuple(entries_of(list(journal.read(run))))
+        try:
+            entries = tuple(entries_of(list(journal.read(run))))
+        except ValueError as error:  # pydantic's, or a time that is none
+            raise JournalBroken(
+                f"a fact of {run} cannot be read: {str(error).splitlines()[0]}", hint=f"restore verify {run}"
+            ) from error
     if not entries:
         raise RunUnknown(f"there is no run {run} in {journal.path}", hint="restore runs")
     try:
