@@ -39,8 +39,8 @@ def carry(
     clock, progress = SystemClock(), printer.Progress(plan, verbose=verbose)
 
     def hear(entry: Entry) -> None:
-        progress(entry)
         heard(entry)
+        progress(entry)
 
     end_on_signals()
     guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))

@@ -26,13 +26,19 @@ def log(
     output: LogOutputAs = LogOutput.table,
 ) -> None:
     """Print what happened, one sentence a fact, in the order of the journal."""
+    from orchestrator.errors import UsageWrong
+    from orchestrator.events import FACTS
     from orchestrator.runs import load
 
+    if type_ and type_ not in FACTS:
+        raise UsageWrong(f"there is no fact of type {type_}", hint=f"restore log {run} -o jsonl")
     ledger = wiring.open_journal(journal, write=False)
     shown = 0
     documents: list[dict[str, Any]] = []
     while True:
         loaded = load(ledger, run)
+        if step and step not in loaded.state.steps:
+            raise UsageWrong(f"{run} has no step {step}", hint=f"restore status {run}")
         for entry in loaded.entries[shown:]:
             if wanted(entry, step, type_):
                 put(run, entry, output, documents)

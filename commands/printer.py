@@ -33,6 +33,12 @@ def say(text: str = "") -> None:
         raise OutputLost(error.strerror) from error
 
 
+def say_if_heard(text: str) -> None:
+    """A line of the result that must not stop a run when nobody listens."""
+    with suppress(OutputLost, BrokenPipeError):
+        say(text)
+
+
 def tell(text: str) -> None:
     """A line beside the result: progress, a remark, an error. A terminal that is gone stops no run."""
     with suppress(OSError, ValueError):

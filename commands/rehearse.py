@@ -39,7 +39,7 @@ def rehearse(
                                  show_default=False, min=1)
     ] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take it back afterwards, and compare.")] = False,
-    down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left.")] = False,
+    down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left, and remove its files.")] = False,
     journal: JournalPath = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
@@ -53,7 +53,8 @@ def rehearse(
     Exit status: as `restore run`; 6 when the data is not there, or a rollback is not exact.
     """
     if down:
-        printer.say(f"stopped {stop_all()} embedded clusters")
+        count = stop_all()
+        printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
     parts = wiring.only_of(only)
     cluster = begin(release.value, size)
@@ -114,6 +115,7 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
         )
     tell = printer.say if output is Output.table else printer.tell
     tell("proof: every key of the backup is there, with its value and expiry")
+    tell("(left out: liveness-probe in db0, which the readiness probe of the pods writes)")
 
 
 def take_back(live: LiveCluster, ledger: Journal, run: str, *, verbose: bool) -> None:

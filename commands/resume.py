@@ -30,13 +30,14 @@ def resume(
     Exit status: 0 done, 3 stopped, 4 a decision is needed, 6 verification failed, 10 unknown run, 11 held
     by another process, 12 journal damaged, 13 journal too new, 21 another cluster or bundle, 30/31 cluster.
     """
-    from orchestrator.runs import refuse_unsound, same_bundle, to_resume
+    from orchestrator.runs import refuse_over_a_newer_run, refuse_unsound, same_bundle, to_resume
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
     if loaded.state.closed in ("finished", "rolled back"):
         ended(ledger, run, loaded.state, output)
         return
+    refuse_over_a_newer_run(ledger, loaded)
     introduce(loaded)
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)

@@ -35,7 +35,7 @@ def rollback(
     Exit status: 0 everything is back, 4 a decision is needed, 5 some steps are not back, 10 unknown run,
     11 held by another process, 12 journal damaged, 30/31 cluster.
     """
-    from orchestrator.runs import refuse_unsound, to_roll_back
+    from orchestrator.runs import refuse_over_a_newer_run, refuse_unsound, to_roll_back
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
@@ -44,6 +44,7 @@ def rollback(
         return
     if to and to not in loaded.state.steps:
         raise UsageWrong(f"{run} has no step {to}", hint=f"restore status {run}")
+    refuse_over_a_newer_run(ledger, loaded)
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
         if dry_run:
@@ -62,5 +63,7 @@ def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output
     if output is not Output.table:
         printer.document(foreseen, output)
         return
-    rows = [(f["step"], f["standing"], f["from_fact"], "; ".join(f["effects"]) or "-") for f in foreseen]
+    rows = [
+        (f["step"], f["standing"], f["from_fact"] or "-", "; ".join(f["effects"]) or "-") for f in foreseen
+    ]
     printer.table(("STEP", "FOUND NOW", "FROM FACT", "WOULD DO"), rows)

@@ -78,9 +78,14 @@ def start(
     from orchestrator.runs import new_run_id, opening, to_open
 
     run_id = new_run_id(made.runbook, datetime.now(UTC))
-    (printer.say if output is Output.table else printer.tell)(f"run {run_id}")
+
+    def announce(entry: Entry) -> None:
+        if entry.seq == 1:  # from here on the id names something
+            (printer.say_if_heard if output is Output.table else printer.tell)(f"run {run_id}")
+        heard(entry)
+
     facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid))
-    state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=heard)
+    state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=announce)
     ended(ledger, run_id, state, output)
     return run_id
 
@@ -89,12 +94,12 @@ def ended(ledger: Journal, run_id: str, state: RunState, output: Output) -> None
     """How a run ended, and the head of its chain: a copy kept elsewhere shows what is cut off later."""
     from commands.status import summary
 
-    head = ledger.head(run_id)
+    found = summary(ledger, run_id, state)
     if output is not Output.table:
-        printer.document(summary(run_id, state, head.digest if head else ""), output)
+        printer.document(found, output)
     else:
         printer.say(f"run {run_id} {state.closed} at fact {state.seq}")
-        printer.say(f"journal head {head.digest if head else '-'}")
+        printer.say(f"journal head {found['head']}")
 
 
 def context_of(connection: Connection, namespace_uid: str) -> dict[str, object]:

@@ -17,6 +17,8 @@ def runs(journal: JournalPath = None, output: OutputAs = Output.table) -> None:
     try:
         ledger = wiring.open_journal(journal, write=False)
     except RunUnknown:
+        if journal is not None:  # a path that was named has to be there
+            raise
         rows = []
     else:
         rows = [summary_of(ledger, name) for name in ledger.runs()]
@@ -40,6 +42,6 @@ def summary_of(ledger: Journal, run: str) -> dict[str, Any]:
     from orchestrator.state import RunState
 
     try:
-        return summary(run, load(ledger, run).state)
+        return summary(ledger, run, load(ledger, run).state)
     except JournalBroken as error:
-        return summary(run, RunState(closed="damaged", reason=error.message))
+        return summary(ledger, run, RunState(closed="damaged", reason=error.message))

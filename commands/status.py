@@ -11,7 +11,8 @@ from commands import printer, wiring
 from commands.options import JournalPath, Output, OutputAs, Run
 
 if TYPE_CHECKING:
-    from orchestrator.state import RunState
+    from journal import Journal
+    from orchestrator.state import RunState, StepState
 
 WATCH_SECONDS = 1.0
 
@@ -30,52 +31,71 @@ def status(
     while True:
         state = load(ledger, run).state
         if state.seq != shown:
-            show(run, state, ledger_head(ledger, run), output)
+            show(ledger, run, state, output)
             shown = state.seq
         if not watch or state.closed:
             return
         time.sleep(WATCH_SECONDS)
 
 
-def ledger_head(ledger: Any, run: str) -> str:
+def ledger_head(ledger: Journal, run: str) -> str:
     head = ledger.head(run)
     return head.digest if head else ""
 
 
-def show(run: str, state: RunState, head: str, output: Output) -> None:
-    found = summary(run, state, head)
+def word_for(ledger: Journal, run: str, state: RunState) -> str:
+    """Where a run stands, in a word. One whose process is gone is interrupted, whatever its journal's end."""
+    from journal import holder_is_alive
+
+    if state.closed:
+        return state.closed
+    lease = ledger.lease_of(run)
+    if lease is None or holder_is_alive(lease.holder) is False:
+        return "interrupted"
+    return "rolling back" if state.phase == "backward" else "running"
+
+
+def show(ledger: Journal, run: str, state: RunState, output: Output) -> None:
+    found = summary(ledger, run, state)
     if output is not Output.table:
         printer.document(found, output)
         return
     printer.say(f"run {run}: {found['state']}" + (f", {state.reason}" if state.reason else ""))
-    printer.say(f"journal head {head}")
+    printer.say(f"journal head {found['head']}")
     rows = [
         (s["step"], s["status"], s["attempts"], s["seconds"] if s["seconds"] is not None else "-", s["reason"])
         for s in found["steps"]
     ]
     printer.table(("STEP", "STATUS", "ATTEMPTS", "SECONDS", "REASON"), rows)
+    if found["state"] in ("interrupted", "paused"):
+        printer.say(f"go on with: restore resume {run}")
 
 
-def summary(run: str, state: RunState, head: str = "") -> dict[str, Any]:
+def summary(ledger: Journal, run: str, state: RunState) -> dict[str, Any]:
     """A run as one JSON object."""
     steps = [
         {
             "step": name, "status": s.status, "in_doubt": s.is_in_doubt, "attempts": s.attempt,
-            "undo_attempts": s.undo_attempt, "reason": s.reason,
-            "seconds": round((s.ended_at - s.started_at).total_seconds(), 1)
-            if s.ended_at and s.started_at and s.ended_at >= s.started_at else None,
+            "undo_attempts": s.undo_attempt, "reason": s.reason, "seconds": seconds_of(s),
         }
         for name, s in state.steps.items()
     ]
     ended = sum(s["status"] in ("finished", "skipped", "restored", "untouched") for s in steps)
     context = state.opened.context if state.opened else {}
     return {
-        "run": run, "state": state.closed or ("rolling back" if state.phase == "backward" else "open"),
-        "phase": state.phase, "reason": state.reason, "needs": state.needs, "facts": state.seq,
-        "epoch": state.epoch, "holder": state.holder, "head": head, "ended": ended,
-        "opened_at": stamp(state.opened_at), "last_at": stamp(state.last_at),
-        "namespace": context.get("namespace", ""), "server": context.get("server", ""), "steps": steps,
+        "run": run, "state": word_for(ledger, run, state), "phase": state.phase, "reason": state.reason,
+        "needs": state.needs, "facts": state.seq, "epoch": state.epoch, "holder": state.holder,
+        "head": ledger_head(ledger, run), "ended": ended, "opened_at": stamp(state.opened_at),
+        "last_at": stamp(state.last_at), "namespace": context.get("namespace", ""),
+        "server": context.get("server", ""), "steps": steps,
     }
+
+
+def seconds_of(step: StepState) -> float | None:
+    """From the first attempt to the end, of a step that was finished and is still so."""
+    if step.status != "finished" or step.started_at is None or step.ended_at is None:
+        return None
+    return round((step.ended_at - step.started_at).total_seconds(), 1)
 
 
 def stamp(moment: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
 from commands import printer, wiring
 from commands.options import JournalPath, Output, OutputAs, Run
-from orchestrator.errors import JournalBroken
+from orchestrator.errors import JournalBroken, UsageWrong
 
 
 def verify(
@@ -25,9 +26,12 @@ def verify(
     """
     from orchestrator.runs import explained, load
 
+    digest = anchor.rpartition(":")[2]  # the Lease notes it as SEQ:DIGEST
+    if anchor and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise UsageWrong(f"{anchor} is no journal head: it has 64 hexadecimal digits", hint=f"restore status {run}")
     ledger = wiring.open_journal(journal, write=False)
     with explained(run):
-        verdict = ledger.verify(run, anchor=anchor or None)
+        verdict = ledger.verify(run, anchor=digest or None)
     found = {"run": run, "status": verdict.status, "seq": verdict.seq, "reason": verdict.reason,
              "facts": verdict.facts, "head": verdict.head}
     illegal = None

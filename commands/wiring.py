@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import (
+    ClusterUnreachable,
     DecisionNeeded,
     Interrupted,
     RestoreError,
@@ -42,7 +43,7 @@ def open_journal(given: Path | None, *, write: bool) -> Journal:
 
     path = journal_path(given)
     if not write and not path.exists():
-        raise RunUnknown(f"there is no journal at {path}", hint="restore rehearse")
+        raise RunUnknown(f"there is no journal at {path}", hint="restore runs")
     with explained():
         return Journal.open(path, write=write)
 
@@ -57,8 +58,14 @@ def live_cluster(kubeconfig: str, context: str, namespace: str, bundle: Path | N
 def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: str) -> LiveCluster:
     """The cluster that a run was opened on, by what its journal says, unless named otherwise."""
     known = loaded.opened.context
+    file = str(known.get("kubeconfig", ""))
+    if file and not kubeconfig and not Path(file).exists():
+        raise ClusterUnreachable(
+            f"{file}, by which {loaded.run} reached its cluster, is not there any more",
+            hint=f"restore resume {loaded.run} --kubeconfig FILE",
+        )
     cluster = live_cluster(
-        kubeconfig or str(known.get("kubeconfig", "")),
+        kubeconfig or file,
         context or ("" if kubeconfig else str(known.get("context", ""))),
         str(known.get("namespace", "")),
         bundle or Path(str(loaded.opened.bundle["path"])),
@@ -109,7 +116,10 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise DecisionNeeded(f"{question} Nobody can be asked here", hint="add --yes to the command")
+        raise DecisionNeeded(
+            f"this has to be confirmed, and there is no terminal to ask on: {question}",
+            hint="add --yes to the command",
+        )
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

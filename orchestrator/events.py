@@ -372,7 +372,8 @@ class VerificationPassed(Confirmation):
     found: Json
 
     def sentence(self) -> str:
-        return f"{self.subject} verified: {told(self.found)}"
+        words = {k: v if v == self.expected.get(k, v) else f"{v} ({self.expected[k]} expected)" for k, v in self.found.items()}
+        return f"{self.subject} verified: {told(words)}"
 
 
 class VerificationFailed(Confirmation):

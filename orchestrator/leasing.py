@@ -31,6 +31,7 @@ class LeaseKeeper:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew_often, name="lease", daemon=True)
         self.lost: Exception | None = None
+        self.is_standing = True  # what the run did is still in place
         self.on_loss: Callable[[], None] = lambda: None
 
     def __enter__(self) -> LeaseKeeper:
@@ -50,7 +51,7 @@ class LeaseKeeper:
         self._thread.join()
         if self._guard is not None:
             with suppress(RestoreError):  # it expires by itself
-                self._guard.release(self._head())
+                self._guard.release(self._head(), is_standing=self.is_standing)
         self._give_back()
 
     def _give_back(self) -> None:

@@ -95,7 +95,9 @@ class Guard(Protocol):
 
     def renew(self, head: str) -> None: ...
 
-    def release(self, head: str) -> None: ...
+    def release(self, head: str, *, is_standing: bool) -> None:
+        """is_standing: what the run did is still in place; False once it was taken back."""
+        ...
 
 
 __all__ = [

@@ -220,6 +220,7 @@ def drive(
         raise
     if keeper.lost is not None:
         raise keeper.lost
+    keeper.is_standing = state.closed != "rolled back"
     return state
 
 
@@ -251,6 +252,21 @@ def record_decision(session_journal: Journal, clock: Clock, run: str, fact: ev.D
                 recorder.close()
         finally:
             session_journal.release_lease(lease)
+
+
+def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
+    """Restores are taken back newest first: an older one must not go on below a newer one."""
+    for run in journal.runs():  # newest first
+        if run == loaded.run:
+            return
+        newer = load(journal, run).state
+        if newer.opened is None or newer.closed == "rolled back" or not newer.before_of():
+            continue
+        if newer.opened.context.get("namespace_uid") == loaded.opened.context.get("namespace_uid"):
+            raise PlanChanged(
+                f"run {run} has changed this installation since {loaded.run}; take it back first",
+                hint=f"restore rollback {run}",
+            )
 
 
 # ---- what must still be so when a run is gone on with -----------------------------------------------

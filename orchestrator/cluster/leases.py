@@ -11,11 +11,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.cluster.rest import Conflict, Object, Rest
-from orchestrator.errors import ClusterRefused, RunHeldElsewhere
+from orchestrator.errors import ClusterRefused, PlanChanged, RunHeldElsewhere
 
 NAME = "restore"
 DURATION_SECONDS = 60
 RUN, EPOCH, HEAD = "restore/run", "restore/epoch", "restore/head"
+STANDING = "restore/standing"  # the runs whose changes are in place, oldest first
+STANDING_MAX = 50
 
 
 class InstallationLease:
@@ -35,6 +37,7 @@ class InstallationLease:
                 self._rest.post(self._path, self._body(None, ""))
             else:
                 self._refuse(found)
+                self._refuse_below(found)
                 self._rest.send("PUT", f"{self._path}/{NAME}", body=self._body(found, ""))
         except Conflict as error:
             raise RunHeldElsewhere(
@@ -49,12 +52,12 @@ class InstallationLease:
         """Raises RunHeldElsewhere after a take-over."""
         self._write(head, holder=True)
 
-    def release(self, head: str) -> None:
-        """Give it back, with the last head noted on it."""
-        self._write(head, holder=False)
+    def release(self, head: str, *, is_standing: bool) -> None:
+        """Give it back, with the last head noted on it, and whether the run's changes are in place."""
+        self._write(head, holder=False, is_standing=is_standing)
         self._is_held = False
 
-    def _write(self, head: str, *, holder: bool) -> None:
+    def _write(self, head: str, *, holder: bool, is_standing: bool = True) -> None:
         if not self._is_held:
             return
         found = self._rest.find(f"{self._path}/{NAME}")
@@ -64,6 +67,9 @@ class InstallationLease:
         body = self._body(found, head)
         if not holder:
             body["spec"]["holderIdentity"] = ""
+        if not is_standing:
+            rest = [run for run in standing(found) if run != self._run]
+            body["metadata"]["annotations"][STANDING] = " ".join(rest)
         self._rest.send("PUT", f"{self._path}/{NAME}", body=body)
 
     def _refuse(self, found: Object) -> None:
@@ -77,6 +83,15 @@ class InstallationLease:
                 hint=f"restore resume {run}",
             )
 
+    def _refuse_below(self, found: Object) -> None:
+        """A run from another machine may stand on top of ours: it has to be taken back first."""
+        runs = standing(found)
+        if self._run in runs and runs[-1] != self._run:
+            raise PlanChanged(
+                f"run {runs[-1]} has changed this installation since {self._run}; take it back first",
+                hint=f"restore rollback {runs[-1]}",
+            )
+
     def _has_expired(self, spec: Object) -> bool:
         try:
             renewed = datetime.fromisoformat(str(spec["renewTime"]))
@@ -86,7 +101,10 @@ class InstallationLease:
 
     def _body(self, found: Object | None, head: str) -> Object:
         stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        metadata = {"name": NAME, "annotations": {RUN: self._run, EPOCH: str(self._epoch), HEAD: head}}
+        runs = standing(found)
+        runs = runs if self._run in runs else [*runs, self._run][-STANDING_MAX:]
+        notes = {RUN: self._run, EPOCH: str(self._epoch), HEAD: head, STANDING: " ".join(runs)}
+        metadata: Object = {"name": NAME, "annotations": notes}
         transitions, acquired = 0, stamp
         if found is not None:
             spec = found.get("spec") or {}
@@ -101,3 +119,9 @@ class InstallationLease:
                 "acquireTime": acquired, "renewTime": stamp, "leaseTransitions": transitions,
             },
         }
+
+
+def standing(found: Object | None) -> list[str]:
+    """The runs whose changes are in place, as the Lease notes them."""
+    notes = ((found or {}).get("metadata") or {}).get("annotations") or {}
+    return str(notes.get(STANDING, "")).split()

@@ -29,6 +29,7 @@ PARTS: Final = ("backend-redis", "system-redis")
 SECTION: Final = {"backend-redis": "9.5.5.1", "system-redis": "9.5.5.2"}
 SAVING_OFF: Final = "switch-saving-off"
 SAVING_BACK: Final = "switch-saving-back"
+RANKS_MAX: Final = 32  # expiry times kept in a plan, per database
 
 
 def restore_plan(found: Installation, bundle: BundleReport, only: tuple[str, ...] = ()) -> Plan:
@@ -197,8 +198,15 @@ def is_appending(found: Installation) -> bool:
 def expected_keys(rdb: RdbSummary) -> dict[int, ExpectedKeys]:
     """The keys of each database, with some ranks of their expiry times."""
     return {
-        number: ExpectedKeys(keys=db.keys, expired_by=db.expired_by) for number, db in rdb.databases.items()
+        number: ExpectedKeys(keys=db.keys, expired_by=some_of(db.expired_by))
+        for number, db in rdb.databases.items()
     }
+
+
+def some_of(ranks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """The first, the last and some between: a plan is read by people, and written into every journal."""
+    stride = max(1, -(-len(ranks) // RANKS_MAX))
+    return ranks[::stride] + (ranks[-1:] if (len(ranks) - 1) % stride else ())
 
 
 def notes(found: Installation, parts: tuple[str, ...]) -> Iterator[str]:

@@ -260,3 +260,26 @@ def test_a_process_that_wakes_up_after_a_take_over_does_nothing_more(
     assert "lease" in stderr
     assert after.differences(digest.picture(filled)) == []
     assert facts(tmp_path) == length
+
+
+def test_an_older_run_is_not_taken_back_below_a_newer_one(
+    filled: Rehearsed, bundle: Path, tmp_path: Path
+) -> None:
+    """Newest first, whether the other run is in this journal or in one on another machine."""
+    before = digest.picture(filled)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    homes = (tmp_path, tmp_path, elsewhere)
+    ids = []
+    for home in homes:
+        ran = restore("run", str(bundle), *target(filled), "--yes", home=home)
+        assert ran.returncode == 0, ran.stderr
+        ids.append(ran.stdout.split()[1])
+    for older, newer in ((0, 1), (1, 2)):
+        refused = restore("rollback", ids[older], "--yes", home=homes[older])
+        assert refused.returncode == 21, refused.stderr
+        assert f"run {ids[newer]} has changed this installation since" in refused.stderr
+    for run, home in reversed(list(zip(ids, homes, strict=True))):
+        back = restore("rollback", run, "--yes", home=home)
+        assert back.returncode == 0, back.stderr
+    assert before.differences(digest.picture(filled)) == []
