@@ -41,11 +41,16 @@ def run(
     Exit status: 0 done, 3 stopped and resumable, 4 a decision is needed, 6 verification failed, 20 bundle
     invalid, 21 no longer what the plan was made for, 22 preflight refused, 30/31 cluster, 130 interrupted.
     """
+    from orchestrator.observe import namespace_uid
+    from orchestrator.runs import refuse_over_an_open_run
+
     planned = read_plan(source) if source.is_file() else None
     bundle = Path(planned["bundle"]) if planned else source
     parts = tuple(planned["plan"]["parts"]) if planned else wiring.only_of(only)
     report = wiring.sound_bundle(bundle, parts)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
+        ledger = wiring.open_journal(journal, write=True)
+        refuse_over_an_open_run(ledger, namespace_uid(cluster, cluster.connection.namespace))
         made, found, warnings = wiring.sound_plan(cluster, report, parts)
         if planned is not None and planned["digest"] != made.digest:
             raise PlanChanged(
@@ -57,7 +62,6 @@ def run(
         wiring.confirm(
             f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
         )
-        ledger = wiring.open_journal(journal, write=True)
         start(made, found, report, cluster, ledger, verbose=verbose, output=output)
 
 

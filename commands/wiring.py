@@ -131,15 +131,15 @@ def outcome(run: str, state: RunState) -> RestoreError | None:
     if state.closed in ("finished", "rolled back"):
         return None
     hint = f"restore resume {run}"
+    asked = next((n for n, s in state.steps.items() if s.status in ("torn", "drifted")), "")
+    resolve = f"restore resolve {run} {asked} --as done|not-done|skip --reason TEXT"
     if state.phase == "backward":
-        return RollbackStopped(f"the rollback stopped: {state.reason}", hint=f"restore rollback {run}")
+        again = resolve if asked else f"restore rollback {run}"
+        return RollbackStopped(f"the rollback stopped: {state.reason}", hint=again)
     if state.needs == "verification":
         return VerificationMissed(f"verification failed: {state.reason}", hint=hint)
     if state.needs == "decision":
-        step = next((n for n, s in state.steps.items() if s.status in ("torn", "drifted")), "STEP")
-        return DecisionNeeded(
-            state.reason, hint=f"restore resolve {run} {step} --as done|not-done|skip --reason TEXT"
-        )
+        return DecisionNeeded(state.reason, hint=resolve)
     return RunHalted(state.reason or "the run was stopped", hint=hint)
 
 

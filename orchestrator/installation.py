@@ -22,6 +22,7 @@ class RedisWorkload(BaseModel):
     data_dir: str
     volume: str  # what kind of volume the data directory is on: persistentVolumeClaim, emptyDir, ...
     free_bytes: int
+    databases: int = 16
     missing_tools: tuple[str, ...] = ()
 
 

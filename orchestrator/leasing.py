@@ -31,13 +31,15 @@ class LeaseKeeper:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew_often, name="lease", daemon=True)
         self.lost: Exception | None = None
+        self.is_open = False  # it has facts, and can be gone on with
         self.is_standing = True  # what the run did is still in place
         self.on_loss: Callable[[], None] = lambda: None
 
     def __enter__(self) -> LeaseKeeper:
         try:
             if self._guard is not None:
-                self._guard.take(self._lease.run, self._lease.holder, self._lease.epoch)
+                lease = self._lease
+                self._guard.take(lease.run, lease.holder, lease.epoch, self._head(), self._is_ours)
         except BaseException:
             self._give_back()
             raise
@@ -51,12 +53,23 @@ class LeaseKeeper:
         self._thread.join()
         if self._guard is not None:
             with suppress(RestoreError):  # it expires by itself
-                self._guard.release(self._head(), is_standing=self.is_standing)
+                self._guard.release(self._head(), is_open=self.is_open, is_standing=self.is_standing)
         self._give_back()
 
     def _give_back(self) -> None:
         with suppress(JournalError):  # it expires, and a dead holder's lease can be taken at once
             self._journal.release_lease(self._lease)
+
+    def opened(self) -> None:
+        """The run has facts from here on: nobody else begins on its installation before it has ended."""
+        self.is_open = True
+        self._tell_guard()
+
+    def _is_ours(self, noted: str) -> bool:
+        """Whether a head that was noted outside the journal, SEQ:DIGEST, is in the run's chain."""
+        seq, _, digest = noted.partition(":")
+        record = next(iter(self._journal.read(self._lease.run, after=int(seq) - 1)), None)
+        return record is not None and (record.seq, record.digest) == (int(seq), digest)
 
     def _renew_often(self) -> None:
         while not self._ended.wait(RENEW_SECONDS):
@@ -69,13 +82,17 @@ class LeaseKeeper:
 
     def _renew(self) -> None:
         self._journal.renew_lease(self._lease, ttl_seconds=TTL_SECONDS, now=self._now())
-        if self._guard is not None:
-            try:
-                self._guard.renew(self._head())
-            except RunHeldElsewhere:
-                raise
-            except RestoreError:
-                return  # the line is down: whoever takes over raises the epoch, and that is seen
+        self._tell_guard()
+
+    def _tell_guard(self) -> None:
+        if self._guard is None:
+            return
+        try:
+            self._guard.renew(self._head())
+        except RunHeldElsewhere:
+            raise
+        except RestoreError:
+            return  # the line is down: whoever takes over raises the epoch, and that is seen
 
     def _head(self) -> str:
         with suppress(JournalError):

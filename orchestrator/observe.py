@@ -20,7 +20,7 @@ from orchestrator.redis_conf import version_of
 REDIS_WORKLOADS: Final = ("backend-redis", "system-redis")
 KINDS: Final = ("DeploymentConfig", "Deployment")
 CONFIGMAP: Final = "redis-config"
-SETTINGS: Final = ("dir", "dbfilename", "appendfilename", "appenddirname")
+SETTINGS: Final = ("dir", "dbfilename", "appendfilename", "appenddirname", "databases")
 TOOLS: Final = ("redis-cli", "sha256sum", "head", "tail", "dd", "wc", "mv", "rm", "sync", "df")
 
 MISSING_TOOLS: Final = 'for t in "$@"; do command -v "$t" >/dev/null || echo "$t"; done; echo end'
@@ -120,6 +120,7 @@ def redis_workload(cluster: LiveCluster, name: str, seen: WorkloadSeen, raw: Obj
         aof_proof=proof,
         data_dir=data_dir,
         volume=volume,
+        databases=int(settings["databases"]),
         free_bytes=free_bytes(cluster, seen, data_dir),
         missing_tools=tuple(ask(cluster, seen, MISSING_TOOLS, *TOOLS)),
     )

@@ -6,7 +6,7 @@ implemented by cluster/live.py for any cluster with a kubeconfig, and by a model
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -91,12 +91,14 @@ class Cluster(Reader, Protocol):
 class Guard(Protocol):
     """Keeps others off the installation while a run is carried out. `head` is the journal's."""
 
-    def take(self, run: str, holder: str, epoch: int) -> None: ...
+    def take(self, run: str, holder: str, epoch: int, head: str, is_ours: Callable[[str], bool]) -> None:
+        """`head` is SEQ:DIGEST of the journal; is_ours tells whether a head noted before is in its chain."""
+        ...
 
     def renew(self, head: str) -> None: ...
 
-    def release(self, head: str, *, is_standing: bool) -> None:
-        """is_standing: what the run did is still in place; False once it was taken back."""
+    def release(self, head: str, *, is_open: bool, is_standing: bool) -> None:
+        """is_open: it can be gone on with. is_standing: what the run did is still in place; False once it was taken back."""
         ...
 
 

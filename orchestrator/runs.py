@@ -29,6 +29,7 @@ from orchestrator.errors import (
     JournalBroken,
     JournalNewer,
     PlanChanged,
+    PreflightRefused,
     RestoreError,
     RunHalted,
     RunHeldElsewhere,
@@ -212,6 +213,7 @@ def drive(
     taken = ev.LeaseTaken(holder=lease.holder)
     opened, rest = (facts[:1], facts[1:]) if recorder.state.phase == "unopened" else ([], facts)
     recorder.record(*opened, taken, *rest)
+    keeper.opened()
     try:
         state = engine.carry_on()
     except KeyboardInterrupt:
@@ -220,6 +222,7 @@ def drive(
         raise
     if keeper.lost is not None:
         raise keeper.lost
+    keeper.is_open = state.closed not in ("finished", "rolled back")
     keeper.is_standing = state.closed != "rolled back"
     return state
 
@@ -266,6 +269,18 @@ def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
             raise PlanChanged(
                 f"run {run} has changed this installation since {loaded.run}; take it back first",
                 hint=f"restore rollback {run}",
+            )
+
+
+def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:
+    """A new restore would take a half-restored state for the original: end the one before first."""
+    for run in journal.runs():
+        state = load(journal, run).state
+        known = state.opened is not None and state.opened.context.get("namespace_uid") == namespace_uid
+        if known and state.closed not in ("finished", "rolled back") and state.before_of():
+            raise PreflightRefused(
+                f"run {run} has begun to change this installation and has not ended",
+                hint=f"restore resume {run}   (or: restore rollback {run})",
             )
 
 

@@ -142,6 +142,7 @@ class RunState:
     steps: Mapping[str, StepState] = field(default_factory=lambda: MappingProxyType({}))
     needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     applies_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reverses_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
     def before_of(self) -> dict[str, Json]:
@@ -214,6 +215,7 @@ def open_run(state: RunState, fact: ev.RunOpened, at: datetime) -> RunState:
         steps=MappingProxyType({step["id"]: StepState() for step in steps}),
         needs_of=MappingProxyType({step["id"]: tuple(step["needs"]) for step in steps}),
         applies_of=MappingProxyType({step["id"]: step.get("applies", "") for step in steps}),
+        reverses_of=MappingProxyType({step["id"]: step.get("original_of", "") for step in steps}),
     )
 
 
@@ -245,6 +247,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
     require(not fact.down_to or fact.down_to in state.steps, state, fact)
     taken = reached_from(fact.down_to, state.needs_of) if fact.down_to else frozenset(state.steps)
     begun = {name for name in taken if state.steps[name].before is not None}
+    begun |= {name for name in taken if stands_in_the_way(name, begun, state)}
     steps = {}
     for name, step in state.steps.items():
         held = name in taken and not begun.isdisjoint((name, state.applies_of[name]))
@@ -255,6 +258,30 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
     return replace(
         state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps)
     )
+
+
+def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:
+    """A step that reverses an edit, and may have been done by somebody else.
+
+    What was done under the edit is taken back under it. Held only where there is something of that kind.
+    """
+    edit = state.reverses_of[name]
+    if edit not in begun:
+        return False
+    before_it = needed_by(name, state.needs_of) - needed_by(edit, state.needs_of) - {edit}
+    return any(step in begun and state.applies_of[step] != edit for step in before_it)
+
+
+def needed_by(name: str, needs_of: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Everything that a step needs, directly or through others."""
+    found: set[str] = set()
+    todo = list(needs_of[name])
+    while todo:
+        needed = todo.pop()
+        if needed not in found:
+            found.add(needed)
+            todo += needs_of[needed]
+    return found
 
 
 def reached_from(start: str, needs_of: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from journal import holder_is_alive
 from orchestrator.cluster.rest import Conflict, Object, Rest
-from orchestrator.errors import ClusterRefused, PlanChanged, RunHeldElsewhere
+from orchestrator.errors import ClusterRefused, JournalBroken, PlanChanged, RunHeldElsewhere
 
 NAME = "restore"
 DURATION_SECONDS = 60
 RUN, EPOCH, HEAD = "restore/run", "restore/epoch", "restore/head"
+OPEN = "restore/open"  # the run that has begun here and has not ended
 STANDING = "restore/standing"  # the runs whose changes are in place, oldest first
 STANDING_MAX = 50
 
@@ -28,17 +30,21 @@ class InstallationLease:
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases"
         self._run, self._holder, self._epoch, self._is_held = "", "", 0, False
 
-    def take(self, run: str, holder: str, epoch: int) -> None:
-        """Raises RunHeldElsewhere. A user without rights on leases goes on without one, and is told."""
+    def take(self, run: str, holder: str, epoch: int, head: str, is_ours: Callable[[str], bool]) -> None:
+        """Raises RunHeldElsewhere, PlanChanged, JournalBroken.
+
+        A user without rights on leases goes on without one, and is told.
+        """
         self._run, self._holder, self._epoch = run, holder, epoch
         try:
             found = self._rest.find(f"{self._path}/{NAME}")
             if found is None:
-                self._rest.post(self._path, self._body(None, ""))
+                self._rest.post(self._path, self._body(None, head))
             else:
                 self._refuse(found)
                 self._refuse_below(found)
-                self._rest.send("PUT", f"{self._path}/{NAME}", body=self._body(found, ""))
+                self._refuse_another_past(found, is_ours)
+                self._rest.send("PUT", f"{self._path}/{NAME}", body=self._body(found, head))
         except Conflict as error:
             raise RunHeldElsewhere(
                 "another run took this installation at the same moment", hint="restore runs"
@@ -50,14 +56,16 @@ class InstallationLease:
 
     def renew(self, head: str) -> None:
         """Raises RunHeldElsewhere after a take-over."""
-        self._write(head, holder=True)
+        self._write(head, {OPEN: self._run})
 
-    def release(self, head: str, *, is_standing: bool) -> None:
-        """Give it back, with the last head noted on it, and whether the run's changes are in place."""
-        self._write(head, holder=False, is_standing=is_standing)
+    def release(self, head: str, *, is_open: bool, is_standing: bool) -> None:
+        """Give it back, with the last head noted on it, and how the run has left the installation."""
+        self._write(head, {OPEN: self._run if is_open else ""}, is_standing=is_standing, holder="")
         self._is_held = False
 
-    def _write(self, head: str, *, holder: bool, is_standing: bool = True) -> None:
+    def _write(
+        self, head: str, notes: dict[str, str], *, is_standing: bool = True, holder: str | None = None
+    ) -> None:
         if not self._is_held:
             return
         found = self._rest.find(f"{self._path}/{NAME}")
@@ -65,8 +73,9 @@ class InstallationLease:
             return
         self._refuse(found)
         body = self._body(found, head)
-        if not holder:
-            body["spec"]["holderIdentity"] = ""
+        body["metadata"]["annotations"] |= notes
+        if holder is not None:
+            body["spec"]["holderIdentity"] = holder
         if not is_standing:
             rest = [run for run in standing(found) if run != self._run]
             body["metadata"]["annotations"][STANDING] = " ".join(rest)
@@ -77,10 +86,27 @@ class InstallationLease:
         spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
         holder, run = spec.get("holderIdentity") or "", notes.get(RUN, "")
         is_later = run == self._run and int(notes.get(EPOCH) or 0) > self._epoch
-        if is_later or (holder and run != self._run and not self._has_expired(spec)):
+        is_held = bool(holder) and not self._has_expired(spec) and holder_is_alive(holder) is not False
+        if is_later or (is_held and run != self._run):
             raise RunHeldElsewhere(
                 f"this installation is held by run {run} ({holder}, epoch {notes.get(EPOCH)})",
                 hint=f"restore resume {run}",
+            )
+        if notes.get(OPEN) and notes[OPEN] != self._run:
+            raise RunHeldElsewhere(
+                f"run {notes[OPEN]} has begun to change this installation and has not ended",
+                hint=f"restore resume {notes[OPEN]}   (its journal is lost? kubectl delete lease {NAME})",
+            )
+
+    def _refuse_another_past(self, found: Object, is_ours: Callable[[str], bool]) -> None:
+        """The head that was noted here for this run has to be in its journal: else facts were cut off."""
+        notes = found["metadata"].get("annotations") or {}
+        noted = str(notes.get(HEAD, ""))
+        if notes.get(RUN) == self._run and noted and not is_ours(noted):
+            raise JournalBroken(
+                f"the Lease on the cluster notes fact {noted.partition(':')[0]} of {self._run}, and the journal "
+                "does not hold it: facts were cut off or rewritten",
+                hint=f"restore verify {self._run} --anchor {noted}",
             )
 
     def _refuse_below(self, found: Object) -> None:
@@ -103,7 +129,11 @@ class InstallationLease:
         stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         runs = standing(found)
         runs = runs if self._run in runs else [*runs, self._run][-STANDING_MAX:]
-        notes = {RUN: self._run, EPOCH: str(self._epoch), HEAD: head, STANDING: " ".join(runs)}
+        known = ((found or {}).get("metadata") or {}).get("annotations") or {}
+        notes = {
+            RUN: self._run, EPOCH: str(self._epoch), HEAD: head, STANDING: " ".join(runs),
+            OPEN: known.get(OPEN, ""),
+        }
         metadata: Object = {"name": NAME, "annotations": notes}
         transitions, acquired = 0, stamp
         if found is not None:

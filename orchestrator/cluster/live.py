@@ -61,7 +61,7 @@ class LiveCluster:
         """CONFIG GET of each name, and `version`."""
         ran = self.in_pod(workload.pod, workload.container, scripts.argv(scripts.REDIS, *names))
         if ran.code:
-            raise ClusterRefused(f"redis-cli in pod {workload.pod} does not work: {ran.complaint}")
+            raise ClusterUnreachable(f"redis-cli in pod {workload.pod} does not work: {ran.complaint}")
         return configured(whole(ran))
 
     def files(

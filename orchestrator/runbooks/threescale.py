@@ -259,6 +259,11 @@ def fits(redis: RedisWorkload, name: str, rdb: RdbSummary) -> Iterator[Finding]:
             redis.name,
             f"{name} has RDB version {rdb.version}; Redis {redis.redis_version} loads versions up to {newest}",
         )
+    highest = max(rdb.databases, default=0)
+    if highest >= redis.databases:
+        yield error(
+            redis.name, f"{name} has keys in database {highest}; this Redis has {redis.databases} databases"
+        )
     if redis.volume in ("emptyDir", "container"):
         yield error(
             redis.name, f"{redis.data_dir} is on no volume that survives a restart ({redis.volume})"

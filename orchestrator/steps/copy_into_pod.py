@@ -62,6 +62,8 @@ class CopyIntoPod(Step):
         picture = cast(CopyPicture, seen)
         if waiting := settled(picture.workload, self.workload):
             return waiting
+        if picture.file and ctx.after is None and picture.file.sha256 != self.sha256:
+            return torn(f"{self.path} is not the file that this run copies")
         return CLEAR if picture.file or picture.part else DONE
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:

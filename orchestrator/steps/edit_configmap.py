@@ -68,6 +68,8 @@ class EditConfigMap(Step):
         if text is None:
             return torn(f"ConfigMap {self.configmap} has no key {self.key}")
         if self.is_edited(text, ctx):
+            if self.is_by_somebody_else(text, ctx):
+                return torn(f"somebody else has brought saving back in ConfigMap {self.configmap}")
             return self.followed(picture) or DONE
         missing = [p for p in self.proofs if not has_content(picture.proofs.get(p.workload))]
         if missing:  # an empty AOF means an empty database: redis/redis#1826
@@ -78,6 +80,10 @@ class EditConfigMap(Step):
         if self.edit == "saving-off":
             return redis_conf.saves_nothing(text)
         return saving_lines(text) == saving_lines(self.original(ctx) or text)
+
+    def is_by_somebody_else(self, text: str, ctx: Context) -> bool:
+        """Saving is back although this run, which switched it off, has not begun to bring it back."""
+        return self.edit == "saving-back" and ctx.before is None and not redis_conf.saves_nothing(text)
 
     def original(self, ctx: Context) -> str | None:
         """The text before saving was switched off; None when it already was off when we came."""
@@ -106,6 +112,8 @@ class EditConfigMap(Step):
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(ConfigMapPicture, seen)
+        if ctx.before is None:
+            return self.out_of_the_way(picture)
         text, before = text_of(picture), self.text_before(ctx)
         if text is not None and saving_lines(text) == saving_lines(before):
             return self.followed(picture) or DONE
@@ -113,9 +121,21 @@ class EditConfigMap(Step):
             return torn(f"somebody else has changed {self.key} in ConfigMap {self.configmap}")
         return CLEAR
 
+    def out_of_the_way(self, picture: ConfigMapPicture) -> Standing:
+        """Not begun by us, yet saving may be on: the files that we changed are taken back without it."""
+        text = text_of(picture)
+        if text is None:
+            return torn(f"ConfigMap {self.configmap} has no key {self.key}")
+        return self.followed(picture) or DONE if redis_conf.saves_nothing(text) else CLEAR
+
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """The text of the first picture; where somebody else has edited it since, only our saving lines."""
-        text, before = text_of(cast(ConfigMapPicture, seen)) or "", self.text_before(ctx)
+        text = text_of(cast(ConfigMapPicture, seen)) or ""
+        if ctx.before is None:
+            off = redis_conf.switch_saving_off(text)
+            yield Edit(configmap=self.configmap, key=self.key, expected=text, text=off)
+            return
+        before = self.text_before(ctx)
         ours = self.edited(text, ctx) if text == before else text
         yield Edit(configmap=self.configmap, key=self.key, expected=ours, text=self.unedited(ours, before, ctx))
 

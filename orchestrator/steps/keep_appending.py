@@ -36,11 +36,10 @@ class KeepAppending(Step):
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = seen if isinstance(seen, AofPicture) else AofPicture.model_validate(seen)
-        waiting = self.rewrite.standing(picture, ctx)
-        if waiting.name == "busy":
+        if waiting := self.rewrite.unsettled(picture):
             return waiting
         is_appending = picture.redis is not None and picture.redis.appendonly == "yes"
-        return DONE if is_appending and waiting is DONE else CLEAR
+        return DONE if is_appending and self.rewrite.is_written(picture) else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         assert isinstance(seen, AofPicture)

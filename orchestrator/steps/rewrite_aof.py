@@ -13,7 +13,7 @@ from typing import Literal, cast
 from orchestrator.effects import Effect, RemovePath, RewriteAof
 from orchestrator.events import AofRewriteConfirmed, Confirmation
 from orchestrator.port import FileSeen, Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, settled
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, settled, torn
 
 
 class AofPicture(Seen):
@@ -45,8 +45,15 @@ class RewriteAofFile(Step):
         if waiting := self.unsettled(picture):
             return waiting
         assert picture.redis is not None
-        has_aof = picture.proof is not None and picture.proof.size_bytes > 0
-        return DONE if has_aof and picture.redis.aof_last_bgrewrite_ok else CLEAR
+        if picture.redis.appendonly == "yes":
+            return torn(f"{self.workload} was restarted with saving on meanwhile, and may have started empty")
+        if picture.aof is not None and ctx.before is None:
+            return torn(f"{self.path} is there, and this run has not asked for it")
+        return DONE if self.is_written(picture) else CLEAR
+
+    def is_written(self, picture: AofPicture) -> bool:
+        has_content = picture.proof is not None and picture.proof.size_bytes > 0
+        return has_content and picture.redis is not None and picture.redis.aof_last_bgrewrite_ok
 
     def unsettled(self, picture: AofPicture) -> Standing | None:
         if waiting := settled(picture.workload, self.workload):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def filled(cluster: Rehearsed) -> Rehearsed:
-    """The cluster with old data in both Redis."""
+    """The cluster with old data in both Redis, and no run of an earlier test in the way."""
+    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "delete", "lease", "restore", "--ignore-not-found"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(cluster.root)}
+    subprocess.run(command, check=True, capture_output=True, env=env)
     seed.fill_installation(cluster)
     return cluster

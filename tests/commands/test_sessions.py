@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from journal import Journal
 from orchestrator.rehearsal import digest, proof
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.commands.program import ROOT, environment, restore
+from tests.commands.test_bad_input import kubectl
 
 
 def target(cluster: Rehearsed) -> list[str]:
@@ -174,8 +176,8 @@ def test_another_cluster_is_refused_on_resume(filled: Rehearsed, bundle: Path, t
 
 
 def test_a_full_disk_stops_before_the_next_effect(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
-    """The journal may not grow over 200 KiB: the run stops, says so, and goes on when there is room."""
-    limit = 200 * 1024
+    """The journal may not grow over this: the run stops, says so, and goes on when there is room."""
+    limit = 120 * 1024
 
     def small_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -184,6 +186,7 @@ def test_a_full_disk_stops_before_the_next_effect(filled: Rehearsed, bundle: Pat
     process = begun(filled, bundle, tmp_path, before=small_files)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 3, stderr
+    assert facts(tmp_path) > 10, "it stopped in the midst of the run"
     assert "cannot be written" in stderr
     assert "Traceback" not in stderr
     (found,) = runs(tmp_path)
@@ -283,3 +286,97 @@ def test_an_older_run_is_not_taken_back_below_a_newer_one(
         back = restore("rollback", run, "--yes", home=home)
         assert back.returncode == 0, back.stderr
     assert before.differences(digest.picture(filled)) == []
+
+
+def killed_at_step(cluster: Rehearsed, bundle: Path, home: Path, step: str) -> str:
+    """A run that is killed as soon as the journal holds the end of this step; its id."""
+    process = begun(cluster, bundle, home)
+    query = "SELECT count(*) FROM facts WHERE type = 'StepFoundDone' AND step = ?"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(sqlite3.Error), sqlite3.connect(f"file:{journal_of(home)}?mode=ro", uri=True) as db:
+            if db.execute(query, (step,)).fetchone()[0]:
+                break
+        time.sleep(0.005)
+    process.kill()
+    process.communicate(timeout=60)
+    return str(runs(home)[0]["run"])
+
+
+def data_dir(cluster: Rehearsed, workload: str) -> Path:
+    return cluster.root / "volumes" / cluster.namespace / f"{workload}-storage"
+
+
+def test_an_old_aof_put_back_by_hand_is_asked_about(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """It holds the old data and would win at the next start: with equal key counts nobody would notice."""
+    before = digest.picture(filled)
+    run = killed_at_step(filled, bundle, tmp_path, "set-aside-backend-redis-aof")
+    data = data_dir(filled, "backend-redis")
+    shutil.copytree(data / f"appendonlydir-before-{run}", data / "appendonlydir", dirs_exist_ok=True)
+    resumed = restore("resume", run, home=tmp_path)
+    assert resumed.returncode == 4, resumed.stderr
+    assert "rewrite-backend-redis-aof" in resumed.stderr
+    shutil.rmtree(data / "appendonlydir")
+    back = restore("rollback", run, "--yes", home=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert before.differences(digest.picture(filled)) == []
+
+
+def test_saving_brought_back_by_hand_in_the_midst(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """The operator restarts both for it, with no AOF: they are empty. It is asked, and can be taken back."""
+    before = digest.picture(filled)
+    run = killed_at_step(filled, bundle, tmp_path, "check-backend-redis-loaded")
+    for redis in ("backend-redis", "system-redis"):  # the edit comes before either has an AOF
+        shutil.rmtree(data_dir(filled, redis) / "appendonlydir", ignore_errors=True)
+    patch = json.dumps({"data": before.content["config"]})
+    kubectl(filled, "patch", "configmap", "redis-config", "--type=merge", "-p", patch)
+    resumed = restore("resume", run, home=tmp_path)
+    assert resumed.returncode in (3, 4), resumed.stderr
+    back = restore("rollback", run, "--yes", home=tmp_path)
+    if back.returncode == 5:  # what the empty servers wrote is in the way, where the run had not begun an AOF
+        assert "waits to be put back" in back.stderr
+        for redis in ("backend-redis", "system-redis"):
+            shutil.rmtree(data_dir(filled, redis) / "appendonlydir", ignore_errors=True)
+            (data_dir(filled, redis) / "dump.rdb").unlink(missing_ok=True)
+        back = restore("rollback", run, "--yes", home=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert before.differences(digest.picture(filled)) == []
+
+
+def test_a_new_run_over_one_that_has_not_ended_is_refused(
+    filled: Rehearsed, bundle: Path, tmp_path: Path
+) -> None:
+    """It would take the half-restored state for the original; here, and on a machine with another journal."""
+    run = killed_at_step(filled, bundle, tmp_path, "set-aside-backend-redis-aof")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    here = restore("run", str(bundle), *target(filled), "--yes", home=tmp_path)
+    there = restore("run", str(bundle), *target(filled), "--yes", home=elsewhere)
+    assert (here.returncode, there.returncode) == (22, 11), here.stderr + there.stderr
+    assert f"run {run} has begun to change this installation" in here.stderr
+    assert f"run {run} has begun to change this installation" in there.stderr
+    assert restore("rollback", run, "--yes", home=tmp_path).returncode == 0
+
+
+def test_facts_cut_off_with_care_are_missed_by_the_lease(
+    filled: Rehearsed, bundle: Path, tmp_path: Path
+) -> None:
+    """The chain that is left is sound, and the file's own head matches: the Lease on the cluster knows better."""
+    process = begun(filled, bundle, tmp_path)
+    stop_at(process, tmp_path, 40, signal.SIGINT)
+    run = str(runs(tmp_path)[0]["run"])
+    shutil.copy(journal_of(tmp_path), tmp_path / "kept.db")
+    with sqlite3.connect(journal_of(tmp_path)) as db:
+        kept = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in kept:
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("DELETE FROM facts WHERE seq > 30")
+        db.execute("UPDATE heads SET seq = 30, digest = (SELECT digest FROM facts WHERE seq = 30)")
+        for _, sql in kept:
+            db.execute(sql)
+    assert restore("verify", run, home=tmp_path).returncode == 0, "the file alone cannot tell"
+    refused = restore("resume", run, home=tmp_path)
+    assert refused.returncode == 12, refused.stderr
+    assert "facts were cut off or rewritten" in refused.stderr
+    Path(shutil.copy(tmp_path / "kept.db", tmp_path / "again.db")).replace(journal_of(tmp_path))
+    assert restore("resume", run, home=tmp_path).returncode == 0

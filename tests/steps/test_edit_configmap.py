@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.effects import EditConfigMap as Edit
 from orchestrator.port import ConfigMapSeen, FileSeen, WorkloadSeen
-from orchestrator.redis_conf import switch_saving_off
+from orchestrator.redis_conf import saves_nothing, switch_saving_off
 from orchestrator.steps.edit_configmap import ConfigMapPicture, EditConfigMap, Follower, Proof
 from tests.steps.seeing import EMPTY, FILE, ROLLING, RUNNING, at, ctx, json_of
 
@@ -69,14 +69,36 @@ def test_switching_off(step: EditConfigMap, picture: ConfigMapPicture, standing:
         # redis/redis#1826: started with `appendonly yes` and no AOF, a server is empty.
         pytest.param(seen(OFF, proof=None), ORIGINAL, "torn", id="off-and-there-is-no-aof"),
         pytest.param(seen(OFF, proof=EMPTY), ORIGINAL, "torn", id="off-and-the-aof-is-empty"),
-        pytest.param(seen(ORIGINAL, proof=FILE), ORIGINAL, "done", id="back"),
-        pytest.param(seen(ORIGINAL + "port 1\n", proof=FILE), ORIGINAL, "done", id="back-and-edited-elsewhere"),
+        pytest.param(seen(ORIGINAL, proof=FILE), ORIGINAL, "torn", id="back-by-somebody-else"),
         pytest.param(seen(OFF, proof=FILE), None, "done", id="it-was-off-before-we-came"),
         pytest.param(seen(None), ORIGINAL, "torn", id="the-key-is-gone"),
     ],
 )
 def test_switching_back(picture: ConfigMapPicture, original: str | None, standing: str) -> None:
     assert SWITCH_BACK.standing(picture, ctx(pictures=pictures(original))).name == standing
+
+
+@pytest.mark.parametrize("text", [ORIGINAL, ORIGINAL + "port 1\n"], ids=["back", "back-and-edited-elsewhere"])
+def test_brought_back_by_us(text: str) -> None:
+    begun = ctx(seen(OFF, proof=FILE), pictures=pictures())
+    assert SWITCH_BACK.standing(seen(text, proof=FILE), begun).name == "done"
+
+
+@pytest.mark.parametrize(
+    ("picture", "standing"),
+    [
+        pytest.param(seen(OFF), "done", id="off"),
+        pytest.param(seen(ORIGINAL), "clear", id="on-by-somebody-else"),
+        pytest.param(seen(None), "torn", id="the-key-is-gone"),
+    ],
+)
+def test_on_the_way_back_saving_is_off_first(picture: ConfigMapPicture, standing: str) -> None:
+    """Where this run never brought it back, and somebody did: the files are not put back under it."""
+    assert SWITCH_BACK.restored(picture, ctx(pictures=pictures())).name == standing
+    if standing == "clear":
+        (edit,) = SWITCH_BACK.undo(picture, ctx(pictures=pictures()))
+        assert isinstance(edit, Edit)
+        assert saves_nothing(edit.text)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ def test_standing(picture: AofPicture, standing: str, restored: str) -> None:
     assert NEW.restored(picture, ctx(seen())).name == restored
 
 
+def test_an_aof_that_this_run_has_not_asked_for_is_not_its_own() -> None:
+    """Somebody has put the old one back: it holds the old data, and would win at the next start."""
+    assert NEW.standing(seen(redis(), DIRECTORY, FILE), ctx()).name == "torn"
+
+
+def test_a_server_that_appends_already_may_have_started_empty() -> None:
+    picture = seen(redis(appendonly="yes"), DIRECTORY, FILE)
+    assert NEW.standing(picture, ctx(seen())).name == "torn"
+
+
 @pytest.mark.parametrize("step", [pytest.param(OLD, id="redis-6"), pytest.param(NEW, id="redis-7")])
 def test_do_asks_once_and_undo_removes_the_whole_aof(step: RewriteAofFile) -> None:
     assert list(step.do(seen(), ctx())) == [RewriteAof(**WHERE)]
