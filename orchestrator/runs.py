@@ -279,8 +279,8 @@ def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:
         known = state.opened is not None and state.opened.context.get("namespace_uid") == namespace_uid
         if known and state.closed not in ("finished", "rolled back") and state.before_of():
             raise PreflightRefused(
-                f"run {run} has begun to change this installation and has not ended",
-                hint=f"restore resume {run}   (or: restore rollback {run})",
+                f"run {run} has begun to change this installation and has not ended: go on with it, or take it back",
+                hint=f"restore resume {run}",
             )
 
 

@@ -94,8 +94,9 @@ class InstallationLease:
             )
         if notes.get(OPEN) and notes[OPEN] != self._run:
             raise RunHeldElsewhere(
-                f"run {notes[OPEN]} has begun to change this installation and has not ended",
-                hint=f"restore resume {notes[OPEN]}   (its journal is lost? kubectl delete lease {NAME})",
+                f"run {notes[OPEN]} has begun to change this installation and has not ended (if its journal is "
+                f"lost for good: kubectl delete lease {NAME})",
+                hint=f"restore resume {notes[OPEN]}",
             )
 
     def _refuse_another_past(self, found: Object, is_ours: Callable[[str], bool]) -> None:
