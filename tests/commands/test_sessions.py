@@ -331,7 +331,7 @@ def test_saving_brought_back_by_hand_in_the_midst(filled: Rehearsed, bundle: Pat
     patch = json.dumps({"data": before.content["config"]})
     kubectl(filled, "patch", "configmap", "redis-config", "--type=merge", "-p", patch)
     resumed = restore("resume", run, home=tmp_path)
-    assert resumed.returncode in (3, 4), resumed.stderr
+    assert resumed.returncode in (3, 4, 6), resumed.stderr  # by how far each of the two had come
     back = restore("rollback", run, "--yes", home=tmp_path)
     if back.returncode == 5:  # what the empty servers wrote is in the way, where the run had not begun an AOF
         assert "waits to be put back" in back.stderr
