@@ -12,7 +12,7 @@ from orchestrator.cluster import scripts
 from orchestrator.cluster.live import LiveCluster, whole
 from orchestrator.cluster.rest import Object
 from orchestrator.cluster.workloads import main_container, path_of
-from orchestrator.errors import PreflightRefused
+from orchestrator.errors import ClusterRefused, PreflightRefused
 from orchestrator.installation import Installation, RedisWorkload
 from orchestrator.port import WorkloadSeen
 from orchestrator.redis_conf import version_of
@@ -55,12 +55,22 @@ def observe(cluster: LiveCluster) -> Installation:
 
 
 def find(cluster: LiveCluster, name: str) -> tuple[WorkloadSeen, Object] | None:
-    """A workload of either kind, as seen and as the API gives it."""
+    """A workload of either kind, as seen and as the API gives it.
+
+    Who has few rights is refused what the cluster doesn't even serve: that counts only if nothing is found.
+    """
+    refusal: ClusterRefused | None = None
     for kind in KINDS:
-        raw = cluster.rest.find(path_of(cluster.connection.namespace, kind, name))
+        try:
+            raw = cluster.rest.find(path_of(cluster.connection.namespace, kind, name))
+        except ClusterRefused as error:
+            refusal = error
+            continue
         seen = cluster.workload(kind, name) if raw else None
         if raw and seen:
             return seen, raw
+    if refusal is not None:
+        raise refusal
     return None
 
 
@@ -79,7 +89,10 @@ def config_of(cluster: LiveCluster, namespace: str) -> tuple[str, str]:
 
 def release_of(cluster: LiveCluster, namespace: str) -> str:
     """From the annotation of the APIManager; "" where there is none."""
-    managers = cluster.rest.find(f"/apis/apps.3scale.net/v1alpha1/namespaces/{namespace}/apimanagers")
+    try:
+        managers = cluster.rest.find(f"/apis/apps.3scale.net/v1alpha1/namespaces/{namespace}/apimanagers")
+    except ClusterRefused:  # the roles `edit` and `admin` need not include it, and only its name is wanted
+        return ""
     for manager in (managers or {}).get("items", []):
         annotations = manager["metadata"].get("annotations") or {}
         version = annotations.get("apps.3scale.net/apimanager-threescale-version", "")

@@ -21,7 +21,7 @@ from journal import Journal
 from orchestrator.rehearsal import digest, proof
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.commands.program import ROOT, environment, restore
-from tests.commands.test_bad_input import kubectl
+from tests.commands.test_bad_input import changed, kubectl
 
 
 def target(cluster: Rehearsed) -> list[str]:
@@ -380,3 +380,25 @@ def test_facts_cut_off_with_care_are_missed_by_the_lease(
     assert "facts were cut off or rewritten" in refused.stderr
     Path(shutil.copy(tmp_path / "kept.db", tmp_path / "again.db")).replace(journal_of(tmp_path))
     assert restore("resume", run, home=tmp_path).returncode == 0
+
+
+def test_an_ordinary_role_of_the_namespace_is_enough(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """Rights on this namespace alone, none on APIManagers, DeploymentConfigs or Leases: it says so, and restores."""
+    rules = [
+        {"apiGroups": [""], "resources": ["configmaps", "pods", "namespaces"], "verbs": ["get", "list", "patch"]},
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
+    ]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "restorer"},
+            "rules": rules}
+    kubectl(filled, "apply", "-f", "-", text=json.dumps(role))
+    kubectl(filled, "create", "serviceaccount", "restorer")
+    kubectl(filled, "create", "rolebinding", "restorer", "--role=restorer",
+            f"--serviceaccount={filled.namespace}:restorer")
+    token = kubectl(filled, "create", "token", "restorer").strip()
+    kubeconfig = changed(filled, tmp_path, user={"token": token})
+    words = ["run", str(bundle), "--kubeconfig", str(kubeconfig), "-n", filled.namespace, "--yes"]
+    ran = restore(*words, home=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "no Lease on the cluster" in ran.stderr
+    assert is_restored(filled, bundle)
