@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from commands import printer, wiring
+from commands.exits import INTERRUPTED
 from orchestrator.errors import RestoreError
 
 if TYPE_CHECKING:
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.plan import Plan
-    from orchestrator.runs import Opening
+    from orchestrator.runs import Interruption, Opening
     from orchestrator.state import RunState
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def carry(
@@ -34,7 +38,7 @@ def carry(
     """Carry a run as far as it goes. Raises what stopped it, with where it stands."""
     from orchestrator.clock import SystemClock
     from orchestrator.cluster.leases import InstallationLease
-    from orchestrator.runs import Session, carry_on
+    from orchestrator.runs import Interruption, Session, carry_on
 
     clock, progress = SystemClock(), printer.Progress(plan, verbose=verbose)
 
@@ -42,13 +46,12 @@ def carry(
         heard(entry)
         progress(entry)
 
-    end_on_signals()
+    interruption = Interruption()
     guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:
-        state = carry_on(Session(journal, cluster, clock, hear, guard), run, plan, opening)
+        with ended_by_signals(interruption):
+            state = carry_on(Session(journal, cluster, clock, hear, guard, interruption), run, plan, opening)
         stopped = wiring.outcome(run, state)
-    except KeyboardInterrupt:
-        stopped = wiring.interrupted(run)
     except RestoreError as error:
         stopped = error
     finally:
@@ -67,13 +70,22 @@ def tell_where_it_stands(journal: Journal, run: str) -> None:
         printer.tell(f"restore: {wiring.stands(run, load(journal, run).state)}")
 
 
-def end_on_signals() -> None:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does: what is under way is finished or left in doubt, and said."""
+@contextmanager
+def ended_by_signals(interruption: Interruption) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end a run: what is under way is finished first. The second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
+        yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        if interruption.is_asked:
+            os._exit(INTERRUPTED)  # as a kill -9: the journal has what is needed to go on
+        interruption.ask()
+        printer.tell("restore: ending what is under way; once more ends it at once")
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

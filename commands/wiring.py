@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import (
     ClusterUnreachable,
     DecisionNeeded,
-    Interrupted,
     RestoreError,
     RollbackStopped,
     RunHalted,
@@ -150,10 +149,6 @@ def stands(run: str, state: RunState) -> str:
     what = "back" if state.phase == "backward" else "finished"
     text = f"run {run} is at fact {state.seq}; {ended} of {len(state.steps)} steps are {what}"
     return text + (f"; in doubt: {', '.join(doubt)}" if doubt else "")
-
-
-def interrupted(run: str) -> Interrupted:
-    return Interrupted("interrupted; what was under way is in the journal", hint=f"restore resume {run}")
 
 
 def only_of(parts: Sequence[str] | None) -> tuple[str, ...]:

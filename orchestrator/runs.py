@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import (
     BundleInvalid,
     IllegalFact,
+    Interrupted,
     JournalBroken,
     JournalNewer,
     PlanChanged,
@@ -141,6 +142,24 @@ def opening(plan: Plan, installation: Installation, bundle: BundleReport, contex
 # ---- acting ------------------------------------------------------------------------------------
 
 
+class Interruption:
+    """Somebody wants a run to end. A request, not an exception: that could come between any two lines."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._then: Callable[[], None] = lambda: None
+
+    def ask(self) -> None:
+        self.is_asked = True
+        self._then()
+
+    def heed(self, then: Callable[[], None]) -> None:
+        """What to do when it is asked, or at once where it has been."""
+        self._then = then
+        if self.is_asked:
+            then()
+
+
 @dataclass(frozen=True)
 class Session:
     """What carrying a run needs. `cluster` is the port: embedded or not makes no difference."""
@@ -150,6 +169,7 @@ class Session:
     clock: Clock
     heard: Heard = lambda entry: None
     guard: Guard | None = None
+    interruption: Interruption = field(default_factory=lambda: Interruption())
 
 
 Opening = Callable[[RunState], list[Fact]]
@@ -193,9 +213,10 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal:
             )
             engine = Engine(run, plan, recorder, session.cluster, session.clock, ThreadLanes())
             keeper.on_loss = engine.stop.set
+            session.interruption.heed(engine.stop.set)
             engine.fence = lambda: refuse_when_taken(journal, lease)
             try:
-                return drive(engine, recorder, lease, facts, keeper)
+                return drive(engine, recorder, lease, facts, keeper, session.interruption)
             finally:
                 recorder.close()
 
@@ -208,20 +229,21 @@ def refuse_when_taken(journal: Journal, lease: Lease) -> None:
 
 
 def drive(
-    engine: Engine, recorder: Recorder, lease: Lease, facts: list[Fact], keeper: LeaseKeeper
+    engine: Engine, recorder: Recorder, lease: Lease, facts: list[Fact], keeper: LeaseKeeper,
+    interruption: Interruption,
 ) -> RunState:
     taken = ev.LeaseTaken(holder=lease.holder)
     opened, rest = (facts[:1], facts[1:]) if recorder.state.phase == "unopened" else ([], facts)
     recorder.record(*opened, taken, *rest)
     keeper.opened()
-    try:
-        state = engine.carry_on()
-    except KeyboardInterrupt:
-        if not recorder.state.closed:
-            recorder.record(ev.RunPaused(reason="interrupted from the keyboard or by a signal", needs="resume"))
-        raise
+    state = engine.carry_on()
     if keeper.lost is not None:
         raise keeper.lost
+    if interruption.is_asked and not state.closed:
+        recorder.record(ev.RunPaused(reason="interrupted from the keyboard or by a signal", needs="resume"))
+        raise Interrupted(
+            "interrupted; what was under way is in the journal", hint=f"restore resume {engine.run}"
+        )
     keeper.is_open = state.closed not in ("finished", "rolled back")
     keeper.is_standing = state.closed != "rolled back"
     return state
