@@ -14,11 +14,9 @@ from orchestrator.cluster.connection import Connection
 from orchestrator.cluster.execs import Execs, Ran
 from orchestrator.cluster.redis_answers import configured, redis_seen
 from orchestrator.cluster.rest import JSON_PATCH, MERGE_PATCH, Conflict, Object, Rest
-from orchestrator.cluster.workloads import container_of, path_of, workload_seen
+from orchestrator.cluster.workloads import RESTARTED_AT, container_of, path_of, workload_seen
 from orchestrator.errors import ClusterRefused, ClusterUnreachable
 from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
-
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
 class LiveCluster:

@@ -94,6 +94,21 @@ class Step(BaseModel):
         return None if data is None else self.Picture.model_validate(data)
 
 
+class LookingStep(Step):
+    """A step that looks and changes nothing, so there is nothing to take back."""
+
+    undo_note: ClassVar[str] = "changes nothing"
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield from ()
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        return DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield from ()
+
+
 def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:
     """None when the workload's pod can be worked with; else why it has to be waited for."""
     if workload is None:  # an operator makes it again; without one, the step's patience ends

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
-from orchestrator.effects import Effect
 from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
-from orchestrator.port import FileSeen, Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import DONE, Context, Standing, Step, busy, settled, torn
+from orchestrator.port import Reader, RedisSeen, Seen, WorkloadSeen
+from orchestrator.steps.base import DONE, Context, LookingStep, Standing, busy, settled, torn
 
 
 class ExpectedKeys(Seen):
@@ -33,12 +32,10 @@ class ExpectedKeys(Seen):
 class KeysPicture(Seen):
     workload: WorkloadSeen | None
     redis: RedisSeen | None = None
-    files: Mapping[str, FileSeen | None] = {}
 
 
-class CheckRedisKeys(Step):
+class CheckRedisKeys(LookingStep):
     Picture = KeysPicture
-    undo_note = "changes nothing"
     kind: Literal["check_redis_keys"] = "check_redis_keys"
     workload_kind: str
     workload: str
@@ -80,12 +77,3 @@ class CheckRedisKeys(Step):
             step=self.id, attempt=ctx.attempt, subject=f"keys of {self.workload}",
             expected=expected | {"appendonly": self.appendonly}, found=found | settings,
         )
-
-    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        yield from ()
-
-    def restored(self, seen: Seen, ctx: Context) -> Standing:
-        return DONE
-
-    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        yield from ()

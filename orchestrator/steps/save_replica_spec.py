@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from orchestrator.effects import Effect
 from orchestrator.events import Confirmation, ReplicaSpecSaved
 from orchestrator.port import Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import DONE, Context, Standing, Step, torn
+from orchestrator.steps.base import DONE, Context, LookingStep, Standing, torn
 
 
 class WorkloadPicture(Seen):
     workload: WorkloadSeen | None
 
 
-class SaveReplicaSpec(Step):
+class SaveReplicaSpec(LookingStep):
     """Looks, and keeps what it saw: it changes nothing, so it has nothing to take back."""
 
     Picture = WorkloadPicture
-    undo_note = "changes nothing"
     kind: Literal["save_replica_spec"] = "save_replica_spec"
     workload_kind: str
     workload: str
@@ -36,12 +34,3 @@ class SaveReplicaSpec(Step):
         workload = cast(WorkloadPicture, seen).workload
         if workload is not None:
             yield ReplicaSpecSaved(step=self.id, workload=self.workload, replicas=workload.replicas)
-
-    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        yield from ()
-
-    def restored(self, seen: Seen, ctx: Context) -> Standing:
-        return DONE
-
-    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        yield from ()

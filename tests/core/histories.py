@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
 from journal import Draft, Record
-from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.engine import Engine
 from orchestrator.lanes import Work
@@ -24,6 +23,7 @@ from orchestrator.recorder import Admit, Published, Recorder, entries_of
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.state import RunState, fold
 from tests.core.model import ModelCluster
+from tests.drills.mortal import MortalCluster
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
@@ -146,22 +146,6 @@ class MemoryWriter:
         return records
 
     def close(self) -> None: ...
-
-
-class MortalCluster:
-    """The model with a boundary before and after each effect."""
-
-    def __init__(self, cluster: World, fate: Fate) -> None:
-        self.cluster, self.fate = cluster, fate
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.cluster, name)
-
-    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
-        self.fate.boundary()
-        for fact in self.cluster.perform(effect, step=step, attempt=attempt):
-            self.fate.boundary()
-            yield fact
 
 
 class JumpingClock:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
@@ -23,6 +23,10 @@ class Fate:
             self.count += 1
             if self.count == self.die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Boundaries(Protocol):
+    def boundary(self) -> None: ...
 
 
 class MortalJournal:
@@ -42,9 +46,9 @@ class MortalJournal:
 
 
 class MortalCluster:
-    """A cluster with a boundary before each effect and after it."""
+    """A cluster, or a model of one, with a boundary before each effect and after it."""
 
-    def __init__(self, cluster: Any, fate: Fate) -> None:
+    def __init__(self, cluster: Any, fate: Boundaries) -> None:
         self.cluster, self.fate = cluster, fate
 
     def __getattr__(self, name: str) -> Any:
