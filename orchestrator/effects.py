@@ -7,9 +7,15 @@ them when another one has taken its place.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+Engine = Literal["mysql", "postgresql"]
+Program = Literal[
+    "load-mysql", "load-postgresql", "dump-mysql", "dump-postgresql", "return-mysql", "return-postgresql", "rake"
+]
 
 
 class EffectBase(BaseModel):
@@ -120,8 +126,178 @@ class SwitchAppendingOn(InPod):
         return f"redis-cli CONFIG SET appendonly yes in {self.workload}"
 
 
+class FlushRedis(InPod):
+    """FLUSHDB of one database of the running server."""
+
+    effect: Literal["flush_redis"] = "flush_redis"
+    database: int
+
+    def say(self) -> str:
+        return f"redis-cli -n {self.database} FLUSHDB in {self.workload}"
+
+
+class SetField(EffectBase):
+    """Set or remove one field of the APIManager, only while it still is what was seen (JSON patch `test`).
+
+    is_there False removes it, and with it those of its parents that are empty then and were not there: the
+    first `parents` elements of the path stay.
+    """
+
+    effect: Literal["set_field"] = "set_field"
+    manager: str
+    path: tuple[str, ...]
+    expected_is_there: bool
+    expected: Any = None
+    is_there: bool
+    value: Any = None
+    parents: int = 0
+
+    def say(self) -> str:
+        where = f"{'.'.join(self.path)} of APIManager {self.manager}"
+        return f"set {where} to {self.value!r}" if self.is_there else f"remove {where}"
+
+
+class ScaleWorkload(EffectBase):
+    """Set the replicas of a workload, only while they still are what was seen."""
+
+    effect: Literal["scale_workload"] = "scale_workload"
+    kind: str
+    workload: str
+    expected: int | None
+    replicas: int
+
+    def say(self) -> str:
+        return f"scale {self.kind} {self.workload} to {self.replicas}"
+
+
+class DeleteJob(EffectBase):
+    """Delete a Job, only while it is the one that was seen; the operator makes it anew."""
+
+    effect: Literal["delete_job"] = "delete_job"
+    job: str
+    uid: str
+
+    def say(self) -> str:
+        return f"delete Job {self.job}"
+
+
+class StartJob(InPod):
+    """Start a program detached in the pod, with a directory of its own below `directory`.
+
+    It outlives the exec that starts it and tells its own end. An older epoch than the newest that was seen
+    in `directory` is refused there; so is a second start while one of that name runs.
+    """
+
+    effect: Literal["start_job"] = "start_job"
+    directory: str
+    job: str
+    attempt: int
+    epoch: int
+    program: Program
+    arguments: tuple[str, ...]
+
+    def say(self) -> str:
+        return f"start {self.program} {' '.join(self.arguments)} in {self.workload}"
+
+
+class StopJob(InPod):
+    """End a program that was started detached, and all its processes; returns when they are gone."""
+
+    effect: Literal["stop_job"] = "stop_job"
+    directory: str
+    job: str
+    epoch: int
+
+    def say(self) -> str:
+        return f"stop {self.job} in {self.workload}"
+
+
+class ForgetMark(InPod):
+    """Remove what our loads have written into a database besides the dump."""
+
+    effect: Literal["forget_mark"] = "forget_mark"
+    engine: Engine
+    database: str
+
+    def say(self) -> str:
+        return f"remove this run's mark from database {self.database} of {self.workload}"
+
+
+class SyncTree(InPod):
+    """Bring a directory of the bundle into the pod: only what is missing or differs.
+
+    What would be overwritten is set aside in `stash`, on the same volume, which also lists what is created.
+    Nothing is deleted; links are kept as links and never followed.
+    """
+
+    effect: Literal["sync_tree"] = "sync_tree"
+    source: str
+    path: str
+    stash: str
+    digest: str
+
+    def say(self) -> str:
+        return f"sync {self.source}/ to {self.path}"
+
+
+class PutTreeBack(InPod):
+    """Remove what a sync has created, put back what it set aside, then remove the stash."""
+
+    effect: Literal["put_tree_back"] = "put_tree_back"
+    path: str
+    stash: str
+
+    def say(self) -> str:
+        return f"put back what was replaced in {self.path}"
+
+
+class ApplyObject(EffectBase):
+    """Create or replace an object from its file in the bundle, sanitised; sha256 is the file's.
+
+    uid is that of the object seen, "" to create it. What it held before is kept in the Secret `stash` first.
+    """
+
+    effect: Literal["apply_object"] = "apply_object"
+    kind: str
+    name: str
+    source: str
+    sha256: str
+    uid: str
+    stash: str
+
+    def say(self) -> str:
+        return f"{'replace' if self.uid else 'create'} {self.kind} {self.name} from {self.source}"
+
+
+class PutObjectBack(EffectBase):
+    """Bring an object back from its stash, and remove the stash; without a stash, delete the object."""
+
+    effect: Literal["put_object_back"] = "put_object_back"
+    kind: str
+    name: str
+    uid: str
+    stash: str
+
+    def say(self) -> str:
+        return f"bring {self.kind} {self.name} back" if self.stash else f"delete {self.kind} {self.name}"
+
+
+class DeleteRoute(EffectBase):
+    """Delete a Route, only while it is the one that was seen."""
+
+    effect: Literal["delete_route"] = "delete_route"
+    route: str
+    host: str
+    uid: str
+
+    def say(self) -> str:
+        return f"delete Route {self.route} of {self.host}"
+
+
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | RewriteAof | SwitchAppendingOn
+    | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
+    | ApplyObject | PutObjectBack | DeleteRoute
 )
 
 ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

@@ -365,6 +365,220 @@ class AppendingSwitchedOn(EffectFact):
         return f"switched appendonly on in the running Redis of pod {self.pod}"
 
 
+class RedisDatabaseFlushed(EffectFact):
+    name = "RedisDatabaseFlushed"
+    pod: str
+    database: int
+
+    def sentence(self) -> str:
+        return f"emptied database {self.database} of the Redis in pod {self.pod}"
+
+
+class QueuesDecided(Confirmation):
+    """Guide 9.5.4.2: whether the job queues in the dumps are restored, who decided it, and why."""
+
+    name = "QueuesDecided"
+    verdict: str
+    by: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.by} decided that the job queues of backend-redis are {self.verdict}: {self.reason}"
+
+
+class ManagerFieldSet(EffectFact):
+    name = "ManagerFieldSet"
+    manager: str
+    path: str
+    is_there: bool
+    value: Any = None
+
+    def sentence(self) -> str:
+        what = f"set {self.path} to {self.value}" if self.is_there else f"removed {self.path}"
+        return f"{what} in APIManager {self.manager}"
+
+
+class WorkloadScaled(EffectFact):
+    name = "WorkloadScaled"
+    workload: str
+    replicas: int
+
+    def sentence(self) -> str:
+        return f"scaled {self.workload} to {self.replicas}"
+
+
+class JobDeleted(EffectFact):
+    name = "JobDeleted"
+    job: str
+
+    def sentence(self) -> str:
+        return f"deleted Job {self.job}, so that the operator runs it again"
+
+
+class RemoteJobStarted(EffectFact):
+    name = "RemoteJobStarted"
+    pod: str
+    job: str
+    program: str
+
+    def sentence(self) -> str:
+        return f"started {self.program} detached in pod {self.pod}, as job {self.job}"
+
+
+class RemoteJobExited(Confirmation):
+    name = "RemoteJobExited"
+    pod: str
+    job: str
+    code: int
+    complaint: str = ""
+
+    def sentence(self) -> str:
+        said = f": {self.complaint}" if self.complaint and self.code else ""
+        return f"job {self.job} in pod {self.pod} ended with {self.code}{said}"
+
+
+class RemoteJobLost(Confirmation):
+    name = "RemoteJobLost"
+    pod: str
+    job: str
+
+    def sentence(self) -> str:
+        return f"job {self.job} in pod {self.pod} was begun and has left no end: it is gone with its container"
+
+
+class RemoteJobStopped(EffectFact):
+    name = "RemoteJobStopped"
+    pod: str
+    job: str
+
+    def sentence(self) -> str:
+        return f"stopped job {self.job} in pod {self.pod}"
+
+
+class DumpLoaded(Confirmation):
+    name = "DumpLoaded"
+    pod: str
+    database: str
+    source: str
+
+    def sentence(self) -> str:
+        return f"loaded {self.source} into database {self.database} in pod {self.pod}, to its last line"
+
+
+class DatabaseSaved(Confirmation):
+    name = "DatabaseSaved"
+    pod: str
+    database: str
+    path: str
+    size_bytes: int
+    sha256: str
+
+    def sentence(self) -> str:
+        return f"saved database {self.database} to {self.path} in pod {self.pod}: {self.size_bytes} bytes"
+
+
+class MarkRemoved(EffectFact):
+    name = "MarkRemoved"
+    pod: str
+    database: str
+
+    def sentence(self) -> str:
+        return f"removed this run's mark from database {self.database} in pod {self.pod}"
+
+
+class DirectorySynced(EffectFact):
+    name = "DirectorySynced"
+    pod: str
+    path: str
+    files: int
+    size_bytes: int
+    replaced: int
+
+    def sentence(self) -> str:
+        aside = f", {self.replaced} set aside before" if self.replaced else ""
+        return f"copied {self.files} files ({self.size_bytes} bytes) to {self.path} in pod {self.pod}{aside}"
+
+
+class DirectoryPutBack(EffectFact):
+    name = "DirectoryPutBack"
+    pod: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"put {self.path} in pod {self.pod} back as it was"
+
+
+class SecretApplied(EffectFact):
+    name = "SecretApplied"
+    secret: str
+    is_new: bool
+
+    def sentence(self) -> str:
+        return f"{'created' if self.is_new else 'replaced'} Secret {self.secret}"
+
+
+class ConfigMapApplied(EffectFact):
+    name = "ConfigMapApplied"
+    configmap: str
+    is_new: bool
+
+    def sentence(self) -> str:
+        return f"{'created' if self.is_new else 'replaced'} ConfigMap {self.configmap}"
+
+
+class ManagerCreated(EffectFact):
+    name = "ManagerCreated"
+    manager: str
+
+    def sentence(self) -> str:
+        return f"created APIManager {self.manager}"
+
+
+class ObjectPutBack(EffectFact):
+    name = "ObjectPutBack"
+    kind: str
+    object: str
+
+    def sentence(self) -> str:
+        return f"brought {self.kind} {self.object} back as it was"
+
+
+class ObjectDeleted(EffectFact):
+    name = "ObjectDeleted"
+    kind: str
+    object: str
+
+    def sentence(self) -> str:
+        return f"deleted {self.kind} {self.object}, which this run had created"
+
+
+class RoutesRequested(EffectFact):
+    name = "RoutesRequested"
+    pod: str
+    task: str
+
+    def sentence(self) -> str:
+        return f"asked zync for the missing routes by {self.task} in pod {self.pod}"
+
+
+class RouteAdmitted(Confirmation):
+    name = "RouteAdmitted"
+    host: str
+    route: str
+
+    def sentence(self) -> str:
+        return f"route {self.route} of {self.host} is there and admitted"
+
+
+class RouteDeleted(EffectFact):
+    name = "RouteDeleted"
+    route: str
+    host: str
+
+    def sentence(self) -> str:
+        return f"deleted route {self.route} of {self.host}"
+
+
 class VerificationPassed(Confirmation):
     name = "VerificationPassed"
     subject: str

@@ -7,11 +7,11 @@ implemented by cluster/live.py for any cluster with a kubeconfig, and by a model
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.effects import Effect
+from orchestrator.effects import Effect, Engine
 from orchestrator.events import EffectFact, Json
 
 
@@ -41,6 +41,87 @@ class WorkloadSeen(Seen):
     config_version: str | None = None  # redisConfigMapResourceVersion of the pod template, where it has one
     pod: str = ""
     container: str = ""  # pod uid and container id: another one is another process
+    generation: str = ""
+    pods: int = 0  # that are not over: those that are still stopping too
+
+
+class FieldSeen(Seen):
+    """One field of an object. Absent, null and a value are three different things.
+
+    parents: how many of the objects around it are there; a path has one element more than it has parents.
+    """
+
+    is_there: bool
+    value: Any = None
+    parents: int = 0
+
+
+class JobSeen(Seen):
+    """A Kubernetes Job. generation: of the Deployment that an operator ran it for, "" where it says none."""
+
+    uid: str
+    state: str  # running, complete or failed
+    generation: str = ""
+
+
+class PodJobSeen(Seen):
+    """A command that was started detached in a pod, as its own directory tells it.
+
+    never: not begun in this container. running. exited: with `code`. lost: begun, and its end is not known.
+    """
+
+    state: Literal["never", "running", "exited", "lost"]
+    code: int | None = None
+    done_bytes: int = 0  # how much of its input it has read
+    complaint: str = ""  # the last line that it wrote to stderr, values taken out
+
+
+class DatabaseSeen(Seen):
+    """One SQL database. mark: what a load of ours wrote into it, "" where none did."""
+
+    is_there: bool
+    mark: str = ""
+    tables: int = 0
+    connections: int = 0  # of others than the one that asks
+
+
+class TreeSeen(Seen):
+    """A directory of the bundle compared with one in a pod: files and links, counted.
+
+    extra: in the pod alone. created, replaced: what a sync of ours has added, and set aside, as its stash tells.
+    """
+
+    same: int
+    missing: int
+    differing: int
+    extra: int = 0
+    size_bytes: int = 0  # of the bundle's directory
+    left_bytes: int = 0  # of what is missing or differs
+    created: int = 0
+    replaced: int = 0
+    has_stash: bool = False
+
+
+class ObjectSeen(Seen):
+    """An object of the cluster compared with its file in the bundle. Names of keys, never values.
+
+    stash: where the value of before a change of ours is kept in the cluster, "" where it is not.
+    """
+
+    is_there: bool
+    uid: str = ""
+    missing: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    stash: str = ""
+
+
+class RouteSeen(Seen):
+    name: str
+    host: str
+    uid: str = ""
+    is_admitted: bool = False
+    reason: str = ""  # why it isn't
 
 
 class RedisSeen(Seen):
@@ -81,6 +162,54 @@ class Reader(Protocol):
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]: ...
 
+    def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
+        """A field of the APIManager of that name; None where there is no such APIManager."""
+        ...
+
+    def stage(self, manager: str) -> str:
+        """What keeps the operator from acting, in words; "" where nothing shows."""
+        ...
+
+    def job(self, name: str) -> JobSeen | None: ...
+
+    def pod_job(self, workload: WorkloadSeen, directory: str, job: str) -> PodJobSeen:
+        """directory: where jobs of ours keep their own directories, in the pod."""
+        ...
+
+    def database(self, workload: WorkloadSeen, engine: Engine, database: str) -> DatabaseSeen | None:
+        """None while the server does not accept connections."""
+        ...
+
+    def row_counts(
+        self, workload: WorkloadSeen, engine: Engine, database: str, tables: Sequence[str]
+    ) -> Mapping[str, int | None] | None:
+        """Rows by table, None for one that is not there; None while the server does not accept connections."""
+        ...
+
+    def tree(self, workload: WorkloadSeen, source: str, path: str, stash: str) -> TreeSeen:
+        """source: a directory of the bundle."""
+        ...
+
+    def object(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
+        """source: a file of the bundle. stash: the name of the Secret that would keep the value of before."""
+        ...
+
+    def routes(self) -> tuple[RouteSeen, ...]: ...
+
+    def hosts(self, workload: WorkloadSeen, engine: Engine, database: str) -> tuple[str, ...] | None:
+        """Every host that 3scale's database names for its tenants and their APIs, sorted."""
+        ...
+
+    def services_in_sql(
+        self, workload: WorkloadSeen, engine: Engine, database: str
+    ) -> Mapping[str, int] | None:
+        """Service id -> its applications, of tenants that are not suspended or deleted."""
+        ...
+
+    def services_in_redis(self, workload: WorkloadSeen) -> Mapping[str, int] | None:
+        """Service id of services_set -> its applications (apisonator: docs/redis_keys.md)."""
+        ...
+
 
 class Cluster(Reader, Protocol):
     """Performs one effect, and yields a fact for everything it did, as it does it."""
@@ -105,11 +234,19 @@ class Guard(Protocol):
 __all__ = [
     "Cluster",
     "ConfigMapSeen",
+    "DatabaseSeen",
+    "Engine",
+    "FieldSeen",
     "FileSeen",
     "Guard",
+    "JobSeen",
     "Json",
+    "ObjectSeen",
+    "PodJobSeen",
     "Reader",
     "RedisSeen",
+    "RouteSeen",
     "Seen",
+    "TreeSeen",
     "WorkloadSeen",
 ]
