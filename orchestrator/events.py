@@ -132,9 +132,10 @@ class RollbackFinished(Fact):
 class StepFoundClear(StepFact):
     name = "StepFoundClear"
     seen: Json
+    reason: str = ""  # what the attempt before came to
 
     def sentence(self) -> str:
-        return "looked: not done yet, free to go"
+        return "looked: not done yet, free to go" + (f" again: {self.reason}" if self.reason else "")
 
 
 class StepFoundBusy(StepFact):
