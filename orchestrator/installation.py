@@ -87,7 +87,6 @@ class Manager(Found):
     external: tuple[str, ...] = ()  # parts whose database is not in this namespace
     is_s3: bool = False  # files are in an object store, and there is no system-storage
     preflights: str = ""  # why the operator doesn't act, "" where it does (3scale 2.15 and later)
-    operator: str = ""  # what is wrong with the operator's own Deployment, "" where nothing is
     zync_is_there: bool = True  # spec.zync
 
 
@@ -102,7 +101,9 @@ class Installation(Found):
     is_restarted_by_operator: bool = False  # an edit of the ConfigMap restarts both Redis by itself (2.15)
     workloads: tuple[RedisWorkload, ...] = ()
     absent: tuple[str, ...] = ()
-    forbidden: tuple[str, ...] = ()  # what SelfSubjectAccessReview says we may not do
+    serves_managers: bool = True  # the cluster knows the kind APIManager
+    operator: str = ""  # what is wrong with the operator's own Deployment; "" where nothing is, or it is not to be seen
+    holder: str = ""  # who works on this installation now, by its Lease
     manager: Manager | None = None
     databases: tuple[SqlWorkload, ...] = ()
     storage: StorageMount | None = None

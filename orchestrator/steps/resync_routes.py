@@ -13,7 +13,18 @@ from typing import Literal, cast
 from orchestrator.effects import DeleteRoute, Effect, Engine
 from orchestrator.events import Confirmation, RouteAdmitted
 from orchestrator.port import PodJobSeen, Reader, RouteSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, exited, job_name, settled
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    address,
+    busy,
+    exited,
+    job_name,
+    settled,
+)
 from orchestrator.steps.run_rake import job_standing, rake
 
 NAMED_MAX = 3  # hosts that a sentence names
