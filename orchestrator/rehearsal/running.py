@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.rehearsal.installation import Installation, Release
+from orchestrator.rehearsal.installation import Database, Installation, Release, Scope
 from orchestrator.rehearsal.lifecycle import CLUSTER_FILE, started_ticks
 from orchestrator.rehearsal.operator import Operator
 from orchestrator.rehearsal.redis_pod import RedisRecipe, write
@@ -32,11 +32,18 @@ class RootTaken(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """How to run a cluster. `port` 0 is any free one; without a request for `idle_minutes` it ends."""
+    """How to run a cluster. `port` 0 is any free one; without a request for `idle_minutes` it ends.
+
+    `scope` "redis" is the two Redis databases alone, "whole" all of 3scale. `fresh` is an operator that nobody
+    has asked for an installation yet: its namespace holds neither an APIManager nor Secrets.
+    """
 
     root: Path
     release: Release
     namespace: str = "threescale"
+    scope: Scope = "redis"
+    database: Database = "mysql"
+    fresh: bool = False
     port: int = 0
     idle_minutes: float = 60.0
     operator_delay_seconds: float = 0.2
@@ -83,8 +90,10 @@ class Cluster:
 
     async def run(self) -> None:
         options = self._options
-        installation = Installation(options.release, options.namespace, options.root)
-        operator = Operator(installation, delay_seconds=options.operator_delay_seconds)
+        installation = Installation(
+            options.release, options.namespace, options.root, options.database, scope=options.scope
+        )
+        operator = Operator(installation, delay_seconds=options.operator_delay_seconds, fresh=options.fresh)
         workloads = Workloads([("*redis*", RedisRecipe())])
         server = await serve(
             options.root, port=options.port, extensions=[workloads, operator], namespace=options.namespace,
@@ -120,6 +129,8 @@ class Cluster:
             "started_ticks": started_ticks(os.getpid()),
             "release": options.release,
             "namespace": options.namespace,
+            "scope": options.scope,
+            "database": options.database,
             "port": port,
             "ready": ready,
         }
