@@ -7,6 +7,7 @@ listens, and again when the installation is ready.
 from __future__ import annotations
 
 import asyncio
+import base64
 import fcntl
 import json
 import os
@@ -15,19 +16,27 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from orchestrator.rehearsal.installation import Database, Installation, Release, Scope
 from orchestrator.rehearsal.lifecycle import CLUSTER_FILE, started_ticks
 from orchestrator.rehearsal.operator import Operator
 from orchestrator.rehearsal.redis_pod import RedisRecipe, write
 from orchestrator.rehearsal.server import RunningServer, serve
+from orchestrator.rehearsal.standin_pods import Access, recipes
 from orchestrator.rehearsal.workloads import Workloads
 
 LOCK_FILE = "lock"
 IDLE_CHECK_SECONDS = 1.0
+POD_TOKEN_SECONDS = 30 * 24 * 3600
 
 
 class RootTaken(Exception):
     """Two clusters in one directory would write over each other's data."""
+
+
+class NotListening(Exception):
+    """A pod asks for the API before there is one."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ class Cluster:
         self.ended = asyncio.Event()
         self._options = options
         self._asked_at = time.monotonic()
+        self._server: RunningServer | None = None
 
     async def run(self) -> None:
         options = self._options
@@ -94,11 +104,12 @@ class Cluster:
             options.release, options.namespace, options.root, options.database, scope=options.scope
         )
         operator = Operator(installation, delay_seconds=options.operator_delay_seconds, fresh=options.fresh)
-        workloads = Workloads([("*redis*", RedisRecipe())])
+        workloads = Workloads([*recipes(self._give_access), ("*redis*", RedisRecipe())])
         server = await serve(
             options.root, port=options.port, extensions=[workloads, operator], namespace=options.namespace,
             on_request=self._note_request,
         )
+        self._server = server
         watching = [asyncio.create_task(self._end_when_idle()), asyncio.create_task(self._announce(server, operator))]
         try:
             await self.ended.wait()
@@ -107,6 +118,15 @@ class Cluster:
                 task.cancel()
             await server.stop()
             (options.root / CLUSTER_FILE).unlink(missing_ok=True)
+
+    def _give_access(self, namespace: str, account: str) -> Access:
+        """For a pod that speaks to the API; it is refused, and asks again, until the API listens."""
+        if self._server is None:
+            raise NotListening("the API does not listen yet")
+        kubeconfig = yaml.safe_load(self._server.kubeconfig.read_text())
+        authority = base64.b64decode(kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+        token = self._server.tokens.issue(namespace, account, POD_TOKEN_SECONDS)
+        return Access(self._server.port, authority, token.text)
 
     def _note_request(self) -> None:
         self._asked_at = time.monotonic()
