@@ -15,10 +15,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.rehearsal.images import Recipe
 from orchestrator.rehearsal.installation import Installation, Release
 from orchestrator.rehearsal.lifecycle import CLUSTER_FILE, started_ticks
+from orchestrator.rehearsal.mysql_pod import MysqlRecipe
 from orchestrator.rehearsal.operator import Operator
-from orchestrator.rehearsal.redis_pod import RedisRecipe, write
+from orchestrator.rehearsal.postgresql_pod import PostgresqlRecipe
+from orchestrator.rehearsal.programs import write
+from orchestrator.rehearsal.redis_pod import RedisRecipe
 from orchestrator.rehearsal.server import RunningServer, serve
 from orchestrator.rehearsal.workloads import Workloads
 
@@ -85,7 +89,10 @@ class Cluster:
         options = self._options
         installation = Installation(options.release, options.namespace, options.root)
         operator = Operator(installation, delay_seconds=options.operator_delay_seconds)
-        workloads = Workloads([("*redis*", RedisRecipe())])
+        recipes: list[tuple[str, Recipe]] = [
+            ("*redis*", RedisRecipe()), ("*mysql*", MysqlRecipe()), ("*postgresql*", PostgresqlRecipe()),
+        ]  # fmt: skip
+        workloads = Workloads(recipes)
         server = await serve(
             options.root, port=options.port, extensions=[workloads, operator], namespace=options.namespace,
             on_request=self._note_request,
