@@ -18,10 +18,14 @@ from pathlib import Path
 
 import yaml
 
+from orchestrator.rehearsal.images import Recipe
 from orchestrator.rehearsal.installation import Database, Installation, Release, Scope
 from orchestrator.rehearsal.lifecycle import CLUSTER_FILE, started_ticks
+from orchestrator.rehearsal.mysql_pod import MysqlRecipe
 from orchestrator.rehearsal.operator import Operator
-from orchestrator.rehearsal.redis_pod import RedisRecipe, write
+from orchestrator.rehearsal.postgresql_pod import PostgresqlRecipe
+from orchestrator.rehearsal.programs import write
+from orchestrator.rehearsal.redis_pod import RedisRecipe
 from orchestrator.rehearsal.server import RunningServer, serve
 from orchestrator.rehearsal.standin_pods import Access, recipes
 from orchestrator.rehearsal.workloads import Workloads
@@ -104,7 +108,11 @@ class Cluster:
             options.release, options.namespace, options.root, options.database, scope=options.scope
         )
         operator = Operator(installation, delay_seconds=options.operator_delay_seconds, fresh=options.fresh)
-        workloads = Workloads([*recipes(self._give_access), ("*redis*", RedisRecipe())])
+        known: list[tuple[str, Recipe]] = [
+            *recipes(self._give_access), ("*redis*", RedisRecipe()), ("*mysql*", MysqlRecipe()),
+            ("*postgresql*", PostgresqlRecipe()),
+        ]  # fmt: skip
+        workloads = Workloads(known)
         server = await serve(
             options.root, port=options.port, extensions=[workloads, operator], namespace=options.namespace,
             on_request=self._note_request,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.rehearsal.images import WAIT_FOR_END, ContainerContext, Launch, Recipe
-from orchestrator.rehearsal.redis_pod import write
+from orchestrator.rehearsal.programs import write
 from orchestrator.rehearsal.standins import launch
 
 BUNDLE = '#!/bin/sh\n[ "$1" = exec ] && shift\nexec "$@"\n'
@@ -47,7 +47,7 @@ class StandInRecipe:
         (ctx.directory / "listening").unlink(missing_ok=True)  # of an earlier process of this container
         programs = written_programs(ctx.root / "standins" / self._product, self._product)
         argv = [*(ctx.container.get("command") or ()), *(ctx.container.get("args") or ())]
-        return Launch(argv or WAIT_FOR_END, ctx.environment | self._environment(ctx), ctx.directory, (programs,))
+        return Launch(argv or WAIT_FOR_END, {**ctx.environment, **self._environment(ctx)}, ctx.directory, (programs,))
 
     def _environment(self, ctx: ContainerContext) -> dict[str, str]:
         mounts = [entry["mountPath"] for entry in ctx.container.get("volumeMounts") or []]

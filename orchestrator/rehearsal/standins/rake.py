@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from orchestrator.rehearsal.standins import backend_storage, zync_events
@@ -85,7 +86,7 @@ def boot_database(_: str = "") -> None:
 def boot_redis(_: str = "") -> None:
     for key in ("REDIS_URL", "BACKEND_REDIS_URL"):
         url = os.environ[key]
-        _wait(url.rpartition("@")[2].removeprefix("redis://"), lambda url=url: _pings(url))  # type: ignore[misc]
+        _wait(url.rpartition("@")[2].removeprefix("redis://"), partial(_pings, url))
 
 
 def _pings(url: str) -> bool:
@@ -93,8 +94,7 @@ def _pings(url: str) -> bool:
         return bool(client.call("PING") == b"PONG")
 
 
-def _wait(name: str, is_up: object) -> None:
-    assert callable(is_up)
+def _wait(name: str, is_up: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

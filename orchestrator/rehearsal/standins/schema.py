@@ -43,7 +43,7 @@ def seed_script(seed: Mapping[str, str], superdomain: str, version: str) -> str:
     """One master, one tenant with one API. `seed` is the environment that the Secret system-seed gives."""
     tenant = seed["TENANT_NAME"]
     master = f"{seed['MASTER_DOMAIN']}.{superdomain}"
-    rows = {
+    rows: dict[str, list[tuple[object, ...]]] = {
         "accounts": [
             (1, "Master Account", True, True, "approved", master, master),
             (2, "Provider Name", False, True, "approved", f"{tenant}.{superdomain}", f"{tenant}-admin.{superdomain}"),

@@ -44,9 +44,9 @@ def _converse(connection: socket.socket, answer: Answer) -> None:
         with connection.makefile("rb") as stream:
             first = stream.readline().decode("latin-1").split()
             length = 0
-            while (line := stream.readline().strip()):
-                key, _, text = line.partition(b":")
-                length = int(text) if key.lower() == b"content-length" else length
+            while line := stream.readline().strip():
+                key, _, value = line.partition(b":")
+                length = int(value) if key.lower() == b"content-length" else length
             body = stream.read(length).decode() if length else ""
         if len(first) < 2:
             return

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.rehearsal.standins.schema import ZYNC_TABLES, create_script, literal
-from orchestrator.rehearsal.standins.serving import serve
 from orchestrator.rehearsal.standins.services import Unreachable
+from orchestrator.rehearsal.standins.serving import serve
 from orchestrator.rehearsal.standins.sql import Database, SqlError
 
 JOB_CLASS = "ProcessIntegrationEntryJob"
