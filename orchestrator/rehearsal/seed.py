@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.rehearsal.apiclient import ApiClient
 from orchestrator.rehearsal.installation import REDIS_WORKLOADS, labels_of
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from orchestrator.rehearsal.redis_pod import found, port_of
+from orchestrator.rehearsal.programs import announced_port, found
 from orchestrator.rehearsal.resp import RedisClient, RedisError
 from orchestrator.rehearsal.samples import Size, sample
 
@@ -49,8 +49,8 @@ def make_bundle(directory: Path, size: Size = "small", *, mark: str = BACKUP) ->
 
 def redis_port(cluster: Rehearsed, workload: str) -> int:
     """The port of the ready pod of a Redis workload. LookupError when there is none."""
-    pod = ApiClient(cluster.kubeconfig).ready_pod(cluster.namespace, labels_of(workload))
-    return port_of(cluster.root, pod)
+    ApiClient(cluster.kubeconfig).ready_pod(cluster.namespace, labels_of(workload))
+    return announced_port(cluster.root, workload)
 
 
 @contextmanager
@@ -61,8 +61,8 @@ def throw_away_server(rdb: Path | None = None) -> Iterator[tuple[RedisClient, Pa
         if rdb is not None:
             shutil.copyfile(rdb, directory / "dump.rdb")
         argv = [
-            found("redis-server"), "--port", "0", "--unixsocket", str(directory / "s"), "--unixsocketperm", "600",
-            "--save", "", "--dir", name,
+            found("redis-server", "redis-server"), "--port", "0", "--unixsocket", str(directory / "s"),
+            "--unixsocketperm", "600", "--save", "", "--dir", name,
         ]  # fmt: skip
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
