@@ -53,7 +53,6 @@ class MysqlWalk(Walk):
     )
     trailer = b"-- Dump completed"
     delimiter = b";"
-    has_sandbox_line = False
 
     def statement(self) -> None:
         text = self.text
@@ -65,7 +64,7 @@ class MysqlWalk(Walk):
             self.delimiter = found[1]
         elif found := SANDBOX.match(text.data, text.at):
             text.at = found.end()
-            self.has_sandbox_line = True
+            self.oddities.add("begins with MariaDB's sandbox line, at which a client of MySQL stops")
         elif text.data[text.at : text.at + 1] == b"\\":
             raise DumpInvalid(self.no_statement())
         else:

@@ -97,7 +97,9 @@ class PostgresqlWalk(Walk):
             found = CONNECT.match(rest)
             self.switch(next((one for one in found.groupdict().values() if one), rest) if found else rest)
             self.quoting = STANDARD
-        elif command not in (b"restrict", b"unrestrict", b"encoding"):
+        elif command in (b"restrict", b"unrestrict"):
+            self.oddities.add(r"has \restrict lines, which a psql from before August 2025 does not know")
+        elif command != b"encoding":
             raise DumpInvalid(f"has psql's command \\{command.decode()} in it, which is no part of a dump")
 
     @property

@@ -46,6 +46,7 @@ class Walk:
         self.has_returns = False  # CRLF line ends
         self.completed_at: datetime | None = None
         self.versions: dict[str, str] = {}
+        self.oddities: set[str] = set()  # what some client or server may stumble over
 
     def walk(self) -> None:
         """To the end of the text. Raises DumpInvalid where it is no dump of this engine."""

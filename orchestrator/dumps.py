@@ -28,8 +28,8 @@ class Dump:
     sha256: str
     sql: SqlSummary | None = None
     fault: str = ""
-    has_returns: bool = False
-    has_sandbox_line: bool = False
+    has_returns: bool = False  # CRLF line ends: it went through a terminal
+    oddities: tuple[str, ...] = ()
 
 
 def read_dump(path: Path, wanted: str, progress: Callable[[int], None] = lambda _: None) -> Dump:
@@ -48,14 +48,14 @@ def read_dump(path: Path, wanted: str, progress: Callable[[int], None] = lambda 
             # What looks like bad text may be a damaged file, which gzip's checksum tells in the end.
             fault = damage(chunks) or error.reason
         packed.drain()
-    found = Dump(packed.size_bytes, packed.sha256.hexdigest(), has_returns=bool(walk and walk.has_returns))
-    if walk and not fault:
-        fault = incomplete(walk)
-    if fault or not walk:
-        return Dump(found.size_bytes, found.sha256, fault=fault, has_returns=found.has_returns)
+    fault = fault or (incomplete(walk) if walk else "")
     return Dump(
-        found.size_bytes, found.sha256, sql=walk.summary(), has_returns=found.has_returns,
-        has_sandbox_line=isinstance(walk, MysqlWalk) and walk.has_sandbox_line,
+        size_bytes=packed.size_bytes,
+        sha256=packed.sha256.hexdigest(),
+        sql=walk.summary() if walk and not fault else None,
+        fault=fault,
+        has_returns=bool(walk and walk.has_returns),
+        oddities=tuple(sorted(walk.oddities)) if walk else (),
     )
 
 
