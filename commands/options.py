@@ -31,8 +31,14 @@ class LogOutput(enum.StrEnum):
 
 
 class Part(enum.StrEnum):
+    """orchestrator.parts.PARTS, as typer wants choices: a test holds the two together."""
+
+    system_database = "system-database"
+    system_storage = "system-storage"
+    zync = "zync"
     backend_redis = "backend-redis"
     system_redis = "system-redis"
+    objects = "objects"
 
 
 class Release(enum.StrEnum):
@@ -59,7 +65,7 @@ OutputAs = Annotated[Output, typer.Option("--output", "-o", help="How to print t
 LogOutputAs = Annotated[LogOutput, typer.Option("--output", "-o", help="How to print the facts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; go on.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every fact as it is recorded.")]
-Only = Annotated[list[Part] | None, typer.Option("--only", help="Restore this part only; may be repeated.")]
+Only = Annotated[list[Part] | None, typer.Option("--only", help="This part of the bundle only; may be repeated.")]
 
 
 def run_id(text: str) -> str:

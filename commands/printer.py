@@ -73,6 +73,23 @@ def error(message: str, stands: str = "", hint: str = "") -> None:
         tell(f"restore: hint: {hint}")
 
 
+class Reading:
+    """Hears how far the reading of a file is; says so at every tenth of one that takes long."""
+
+    LARGE_BYTES = 256 * 1024 * 1024
+
+    def __init__(self) -> None:
+        self.tenths: dict[str, int] = {}
+
+    def __call__(self, name: str, done_bytes: int, total_bytes: int) -> None:
+        if total_bytes < self.LARGE_BYTES:
+            return
+        tenths = 10 * done_bytes // total_bytes
+        if tenths > self.tenths.get(name, 0):
+            self.tenths[name] = tenths
+            tell(f"  {'reading':<9} {name}: {tenths * 10:3} % of {total_bytes} bytes")
+
+
 class Progress:
     """Hears every fact as it becomes durable; says what a person wants to see of it."""
 

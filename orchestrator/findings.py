@@ -60,3 +60,10 @@ class BundleReport(BaseModel):
 
     def files_of(self, part: str) -> tuple[BundleFile, ...]:
         return tuple(file for file in self.files if file.part == part)
+
+
+def printable(name: str | bytes) -> str:
+    """A file's name as text on one line, whatever its bytes are: nothing in it moves a terminal's cursor."""
+    raw = name.encode(errors="surrogateescape") if isinstance(name, str) else name
+    text = raw.decode(errors="backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -7,18 +7,11 @@ are wanted only where there is no installation yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Part = Literal["system-database", "system-storage", "zync", "backend-redis", "system-redis", "objects"]
 
-PARTS: Final[tuple[Part, ...]] = (
-    "system-database",
-    "system-storage",
-    "zync",
-    "backend-redis",
-    "system-redis",
-    "objects",
-)
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 # The names that a part's file may have. The objects have one file each, named after the object.
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
