@@ -1,13 +1,13 @@
 """The only module that prints. Results go to stdout, progress and messages to stderr.
 
-On a terminal and in a pipe alike: one line a step, when it ends. -v shows every fact.
+One line a step, when it ends; -v shows every fact. On a terminal commands/lanes_table.py draws below them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -93,9 +93,10 @@ class Reading:
 class Progress:
     """Hears every fact as it becomes durable; says what a person wants to see of it."""
 
-    def __init__(self, plan: Plan, *, verbose: bool) -> None:
+    def __init__(self, plan: Plan, *, verbose: bool, tell: Callable[[str], None] = tell) -> None:
         self.plan = plan
         self.verbose = verbose
+        self.tell = tell
         self.begun: dict[str, float] = {}
 
     def __call__(self, entry: Entry) -> None:
@@ -104,13 +105,13 @@ class Progress:
         if step:
             self.begun.setdefault(step, entry.recorded_at.timestamp())
         if self.verbose:
-            tell(line_of(entry))
+            self.tell(line_of(entry))
         elif fact.name in ENDINGS:
             seconds = entry.recorded_at.timestamp() - self.begun.pop(step)
             title = self.plan.step(step).title
-            tell(f"  {ENDINGS[fact.name]:<9} {title:<58} {seconds:6.1f} s")
+            self.tell(f"  {ENDINGS[fact.name]:<9} {title:<58} {seconds:6.1f} s")
         elif fact.name in REMARKS:
-            tell(f"  {'...':<9} {step}: {fact.sentence()}" if step else f"  {'...':<9} {fact.sentence()}")
+            self.tell(f"  {'...':<9} {step}: {fact.sentence()}" if step else f"  {'...':<9} {fact.sentence()}")
 
 
 ENDINGS: Mapping[str, str] = {"StepFoundDone": "done", "StepFoundRestored": "restored", "StepFailed": "failed"}

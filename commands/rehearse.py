@@ -14,7 +14,18 @@ import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
-from commands.options import JournalPath, Only, Output, OutputAs, Release, Size, Verbose
+from commands.options import (
+    Database,
+    JournalPath,
+    Only,
+    Output,
+    OutputAs,
+    QueuesAs,
+    Reason,
+    Release,
+    Size,
+    Verbose,
+)
 from commands.run import start
 from orchestrator.errors import RehearsalFailed, VerificationMissed
 
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.rehearsal.lifecycle import Rehearsed
+    from orchestrator.runbooks.options import Options
 
 
 def rehearse(
@@ -32,6 +44,9 @@ def rehearse(
     ] = None,
     release: Annotated[Release, typer.Option(help="The release of 3scale whose shape it has.")] = Release.v2_15,
     only: Only = None,
+    database: Annotated[Database, typer.Option(help="The system database of the installation.")] = Database.mysql,
+    queues: QueuesAs = None,
+    reason: Reason = "",
     size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
     die_at: Annotated[
@@ -56,11 +71,11 @@ def rehearse(
         count = stop_all()
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
-    parts = wiring.only_of(only)
-    cluster = begin(release.value, size)
+    said = wiring.options_of(only, queues=queues, reason=reason)
+    cluster = begin(release.value, size, database.value, said, is_sample=bundle is None)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
     try:
-        rehearsed(cluster, bundle or cluster.root / "bundle", parts, wiring.open_journal(journal, write=True),
+        rehearsed(cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True),
                   die_at=die_at, rollback=rollback, verbose=verbose, output=output)
     except BaseException:
         printer.tell(f"the embedded cluster is still there: --kubeconfig {cluster.kubeconfig}")
@@ -73,16 +88,16 @@ def rehearse(
 
 
 def rehearsed(
-    cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], ledger: Journal, *, die_at: int | None, rollback: bool,
+    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, *, die_at: int | None, rollback: bool,
     verbose: bool, output: Output,
 ) -> None:
     """Plan, run, prove; take back and prove again where asked for."""
     from orchestrator.rehearsal.digest import picture
 
     before = picture(cluster)
-    report = wiring.sound_bundle(bundle, parts)
+    report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(str(cluster.kubeconfig), "", cluster.namespace, bundle) as live:
-        made, found, _ = wiring.sound_plan(live, report, parts)
+        made, found, _ = wiring.sound_plan(live, report, said)
         run = start(
             made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at)
         )
@@ -143,15 +158,17 @@ def base() -> Path:
     return user_state_path("restore") / "rehearsals"
 
 
-def begin(release: str, size: Size) -> Rehearsed:
-    """A fresh cluster with old data in it, and a sample bundle beside it."""
+def begin(release: str, size: Size, database: str, said: Options, *, is_sample: bool) -> Rehearsed:
+    """A fresh cluster with old data in it, and a sample bundle beside it. Redis alone needs no more than Redis."""
     from orchestrator.rehearsal import lifecycle, seed
 
     root = base() / f"{release}-{secrets.token_hex(3)}"
     try:
-        cluster = lifecycle.start(root, release)
+        scope = "redis" if said.named <= {"backend-redis", "system-redis"} else "whole"
+        cluster = lifecycle.start(root, release, scope=scope, database=database)
         seed.fill_installation(cluster, size.value)
-        seed.make_bundle(cluster.root / "bundle", size.value)
+        if is_sample:
+            seed.make_bundle(cluster.root / "bundle", size.value, database=database, parts=tuple(sorted(said.named)))
     except (lifecycle.RehearsalFailed, OSError, LookupError) as error:
         raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
     return cluster

@@ -11,7 +11,20 @@ import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
-from commands.options import Context, JournalPath, Kubeconfig, Namespace, Only, Output, OutputAs, Verbose, Yes
+from commands.options import (
+    Context,
+    JournalPath,
+    Kubeconfig,
+    Namespace,
+    Only,
+    Output,
+    OutputAs,
+    QueuesAs,
+    Reason,
+    Verbose,
+    WithObjects,
+    Yes,
+)
 from orchestrator.errors import PlanChanged, UsageWrong
 
 if TYPE_CHECKING:
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.findings import BundleReport
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
+    from orchestrator.runbooks.options import Options
     from orchestrator.state import RunState
 
 
@@ -31,6 +45,9 @@ def run(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
     only: Only = None,
+    with_objects: WithObjects = False,
+    queues: QueuesAs = None,
+    reason: Reason = "",
     journal: JournalPath = None,
     yes: Yes = False,
     verbose: Verbose = False,
@@ -46,12 +63,14 @@ def run(
 
     planned = read_plan(source) if source.is_file() else None
     bundle = Path(planned["bundle"]) if planned else source
-    parts = tuple(planned["plan"]["parts"]) if planned else wiring.only_of(only)
-    report = wiring.sound_bundle(bundle, parts)
+    said = options_of_plan(planned) if planned else wiring.options_of(
+        only, with_objects=with_objects, queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason
+    )
+    report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
         ledger = wiring.open_journal(journal, write=True)
         refuse_over_an_open_run(ledger, namespace_uid(cluster, cluster.connection.namespace))
-        made, found, warnings = wiring.sound_plan(cluster, report, parts)
+        made, found, warnings = wiring.sound_plan(cluster, report, said)
         if planned is not None and planned["digest"] != made.digest:
             raise PlanChanged(
                 f"{source} was made for another bundle or for what the installation was then",
@@ -59,6 +78,8 @@ def run(
             )
         for warning in warnings:
             printer.tell(f"restore: warning: {warning}")
+        for note in made.notes:
+            printer.tell(f"restore: note: {note}")
         wiring.confirm(
             f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
         )
@@ -118,8 +139,16 @@ def read_plan(path: Path) -> dict[str, Any]:
     """A plan file as `restore plan --out` writes it."""
     try:
         read = json.loads(path.read_text())
-        return {key: read[key] for key in ("plan", "digest", "bundle")}
+        return {key: read[key] for key in ("plan", "digest", "bundle", "options")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageWrong(
             f"{path} is neither a bundle directory nor a plan file", hint="restore plan BUNDLE --out plan.json"
         ) from error
+
+
+def options_of_plan(planned: dict[str, Any]) -> Options:
+    """What was said when a plan file was made."""
+    from orchestrator.runbooks.options import Options
+
+    said = dict(planned["options"])
+    return Options(**(said | {"only": tuple(said["only"])}))

@@ -126,6 +126,8 @@ class Engine:
         ctx = self.context(name)
         seen = step.probe(self.cluster, ctx)
         yield
+        if progress := step.progress(seen):
+            self.recorder.sampled(name, progress)
         backward = self.recorder.state.phase == "backward"
         standing = step.restored(seen, ctx) if backward else step.standing(seen, ctx)
         facts = found_back(step, seen, standing, ctx) if backward else found(step, seen, standing, ctx)

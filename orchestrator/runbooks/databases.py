@@ -70,7 +70,7 @@ def storage_steps(storage: StorageMount, file: BundleFile, after: tuple[str, ...
     yield SyncDirectory(
         id="sync-system-storage", title=f"bring {file.name}/ to system-storage", needs=after, cites=("9.5.3-1",),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
-        path=storage.path, digest=file.sha256, budget_seconds=LOAD_BUDGET_SECONDS,
+        path=storage.path, digest=file.sha256, size_bytes=file.size_bytes, budget_seconds=LOAD_BUDGET_SECONDS,
     )
     yield check_storage(storage, file, "synced", "sync-system-storage")
 

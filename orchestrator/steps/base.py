@@ -99,9 +99,9 @@ class Step(BaseModel):
         """The evidence that a probe's finding leaves in the journal."""
         yield from ()
 
-    def progress(self, seen: Seen) -> tuple[int, int] | None:
-        """Bytes done, and in all, of what is under way outside of this program; None where nothing tells."""
-        return None
+    def progress(self, seen: Seen) -> int:
+        """Bytes done of what is under way outside of this program; 0 where nothing tells."""
+        return 0
 
     def shell(self, tool: str) -> tuple[str, ...]:
         """The commands of `oc` or `kubectl` (tool) that a person would type for it; to be read, not run by us."""

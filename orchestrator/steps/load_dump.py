@@ -131,9 +131,9 @@ class LoadDump(Step):
             arguments=arguments, **where,
         )
 
-    def progress(self, seen: Seen) -> tuple[int, int] | None:
+    def progress(self, seen: Seen) -> int:
         job = cast(LoadPicture, seen).job
-        return (job.done_bytes, self.size_bytes) if job and job.state == "running" else None
+        return job.done_bytes if job and job.state == "running" else 0
 
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
         picture = cast(LoadPicture, seen)

@@ -28,6 +28,7 @@ class SyncDirectory(Step):
     source: str  # the directory's name in the bundle
     path: str
     digest: str  # of the bundle's directory
+    size_bytes: int = 0  # of its files
 
     def stash(self, ctx: Context) -> str:
         return f"{self.path}/.replaced-by-{ctx.run}"
