@@ -55,7 +55,7 @@ class StandInRecipe:
             "HOME": str(ctx.root / "mnt" / self._product) if self._product == "system" else str(ctx.directory),
             "REHEARSAL_SERVICES": str(ctx.root / "services"),
             "REHEARSAL_PORT": str(ctx.port),
-            "REHEARSAL_CONTAINER": str(ctx.container["name"]),
+            "REHEARSAL_CONTAINER_NAME": str(ctx.container["name"]),
             "REHEARSAL_RELEASE": ctx.container["image"].rpartition(":3scale")[2],
             "REHEARSAL_DATA": str(mounts[0]) if mounts else "",
         }

@@ -31,9 +31,7 @@ SECRET = "system-database"
 MYSQL_PROBE = """\
 export MYSQL_PWD="$MYSQL_PASSWORD"
 until mysql -h127.0.0.1 -u"$MYSQL_USER" -D "$MYSQL_DATABASE" -e 'SELECT 1' >/dev/null 2>&1; do sleep 0.1; done"""
-POSTGRESQL_PROBE = """\
-export PGPASSWORD="$POSTGRESQL_PASSWORD"
-until psql -h 127.0.0.1 -U "$POSTGRESQL_USER" -q -d "$POSTGRESQL_DATABASE" -c 'SELECT 1' >/dev/null 2>&1; do sleep 0.1; done"""
+POSTGRESQL_PROBE = """until psql -q -d "$POSTGRESQL_DATABASE" -c 'SELECT 1' >/dev/null 2>&1; do sleep 0.1; done"""
 
 
 def database_objects(site: Site, url: str) -> list[Object]:

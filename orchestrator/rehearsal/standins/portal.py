@@ -17,7 +17,7 @@ PORTALS = ("system-master", "system-provider", "system-developer")
 
 
 def main(arguments: Sequence[str]) -> int:
-    container = os.environ["REHEARSAL_CONTAINER"]
+    container = os.environ["REHEARSAL_CONTAINER_NAME"]
     if container in PORTALS[1:]:
         return _beside_master()
     serve(PORTALS if container == "system-master" else (container,), _answer)
