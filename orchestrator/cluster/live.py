@@ -1,22 +1,41 @@
-"""Reader and Cluster for any cluster that a kubeconfig names. It doesn't know whether it is embedded."""
+"""Reader and Cluster for any cluster that a kubeconfig names. It doesn't know whether it is embedded.
+
+Each concern has a module of its own; here they are put together under the words of orchestrator.port.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import assert_never
+from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
-from orchestrator.cluster import copying, scripts
+from orchestrator.cluster import scripts
 from orchestrator.cluster.connection import Connection
+from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.execs import Execs, Ran
+from orchestrator.cluster.files import Files
+from orchestrator.cluster.jobs import Jobs
+from orchestrator.cluster.pods import At, Pods, whole
 from orchestrator.cluster.redis_answers import configured, redis_seen
-from orchestrator.cluster.rest import JSON_PATCH, MERGE_PATCH, Conflict, Object, Rest
-from orchestrator.cluster.workloads import RESTARTED_AT, container_of, path_of, workload_seen
+from orchestrator.cluster.rest import Rest
+from orchestrator.cluster.rollouts import Rollouts
+from orchestrator.cluster.workloads import path_of, workload_seen
 from orchestrator.errors import ClusterRefused, ClusterUnreachable
-from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
+from orchestrator.port import (
+    ConfigMapSeen,
+    DatabaseSeen,
+    FileSeen,
+    PodJobSeen,
+    RedisSeen,
+    WorkloadSeen,
+)
+
+RESYNC_TASK = "zync:resync:domains"
+
+Performer = Callable[[Any, At], Iterator[ev.EffectFact]]
 
 
 class LiveCluster:
@@ -26,8 +45,28 @@ class LiveCluster:
         self.connection = connection
         self.rest = Rest(connection)
         self.execs = Execs(connection)
+        self.pods = Pods(self.rest, self.execs)
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
+        self.in_files = Files(self.pods, bundle)
+        self.jobs = Jobs(self.pods)
+        self.databases = Databases(self.pods)
+        self.rollouts = Rollouts(self.rest)
+        self.performers: Mapping[type[fx.EffectBase], Performer] = {
+            fx.EditConfigMap: self.edit,
+            fx.RollOut: self.rollouts.roll_out,
+            fx.SetAside: self.in_files.set_aside,
+            fx.PutBack: self.in_files.put_back,
+            fx.RemovePath: self.in_files.remove,
+            fx.CopyIn: self.in_files.copy_in,
+            fx.RewriteAof: self.rewrite_aof,
+            fx.SwitchAppendingOn: self.switch_appending_on,
+            fx.FlushRedis: self.flush_redis,
+            fx.ScaleWorkload: self.rollouts.scale,
+            fx.StartJob: self.start_job,
+            fx.StopJob: self.stop_job,
+            fx.ForgetMark: self.forget_mark,
+        }
 
     def __enter__(self) -> LiveCluster:
         return self
@@ -65,140 +104,76 @@ class LiveCluster:
     def files(
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]:
-        command = scripts.argv(scripts.FILES, "1" if digests else "0", *paths)
-        ran = self.in_pod(workload.pod, workload.container, command)
-        if ran.code:
-            raise ClusterUnreachable(f"files in pod {workload.pod} cannot be read: {ran.complaint}")
-        lines = whole(ran).splitlines()
-        return {path: file_seen(line) for path, line in zip(paths, lines, strict=False)}
+        return self.in_files.seen(workload, paths, digests=digests)
+
+    def pod_job(self, workload: WorkloadSeen, directory: str, job: str) -> PodJobSeen:
+        return self.jobs.seen(workload, directory, job)
+
+    def database(self, workload: WorkloadSeen, engine: fx.Engine, database: str) -> DatabaseSeen | None:
+        return self.databases.seen(workload, engine, database)
+
+    def row_counts(
+        self, workload: WorkloadSeen, engine: fx.Engine, database: str, tables: Sequence[str]
+    ) -> Mapping[str, int | None] | None:
+        return self.databases.row_counts(workload, engine, database, tables)
+
+    def hosts(self, workload: WorkloadSeen, engine: fx.Engine, database: str) -> tuple[str, ...] | None:
+        return self.databases.hosts(workload, engine, database)
+
+    def services_in_sql(
+        self, workload: WorkloadSeen, engine: fx.Engine, database: str
+    ) -> Mapping[str, int] | None:
+        return self.databases.services_in_sql(workload, engine, database)
+
+    def services_in_redis(self, workload: WorkloadSeen) -> Mapping[str, int] | None:
+        return self.databases.services_in_redis(workload)
 
     # ---- Cluster -------------------------------------------------------------------------------
 
     def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
         """Each effect leaves its fact once it is performed; a copy leaves one a chunk as well."""
-        at: dict[str, str | int] = {"step": step, "attempt": attempt}
-        match effect:
-            case fx.EditConfigMap():
-                yield self.edit(effect, at)
-            case fx.RollOut():
-                yield self.roll_out(effect, at)
-            case fx.SetAside():
-                self.command(effect, scripts.SET_ASIDE, effect.path, effect.aside)
-                yield ev.FileSetAside(**at, pod=effect.pod, path=effect.path, aside=effect.aside)
-            case fx.PutBack():
-                self.command(effect, scripts.SET_ASIDE, effect.aside, effect.path)
-                yield ev.FilePutBack(**at, pod=effect.pod, path=effect.path, aside=effect.aside)
-            case fx.RemovePath():
-                self.command(effect, scripts.REMOVE, effect.path)
-                yield ev.FileRemoved(**at, pod=effect.pod, path=effect.path)
-            case fx.CopyIn():
-                yield from self.copy_in(effect, at)
-            case fx.RewriteAof():
-                answer = self.command(effect, scripts.BGREWRITEAOF)
-                yield ev.AofRewriteRequested(**at, pod=effect.pod, answer=answer)
-            case fx.SwitchAppendingOn():
-                self.command(effect, scripts.APPEND)
-                yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
-            case _:
-                assert_never(effect)
+        performer = self.performers.get(type(effect))
+        if performer is None:
+            raise ClusterRefused(f"nothing here performs {effect.effect}")
+        yield from performer(effect, {"step": step, "attempt": attempt})
 
-    def edit(self, effect: fx.EditConfigMap, at: Mapping[str, object]) -> ev.EffectFact:
+    def edit(self, effect: fx.EditConfigMap, at: At) -> Iterator[ev.EffectFact]:
         pointer = "/data/" + effect.key.replace("~", "~0").replace("/", "~1")
-        patch = [
+        patch: list[dict[str, Any]] = [
             {"op": "test", "path": pointer, "value": effect.expected},
             {"op": "replace", "path": pointer, "value": effect.text},
         ]
-        try:
-            after = self.rest.patch(f"{self.core}/configmaps/{effect.configmap}", patch, JSON_PATCH)
-        except ClusterRefused as error:
-            if "(422" in error.message:  # the `test` failed: somebody was quicker
-                raise Conflict(f"ConfigMap {effect.configmap} changed meanwhile") from error
-            raise
+        path = f"{self.core}/configmaps/{effect.configmap}"
+        after = self.rest.guarded_patch(path, patch, f"ConfigMap {effect.configmap}")
         version = after["metadata"]["resourceVersion"]
-        return ev.ConfigMapEdited.model_validate(
-            {**at, "configmap": effect.configmap, "key": effect.key, "resource_version": version}
-        )
+        yield ev.ConfigMapEdited(**at, configmap=effect.configmap, key=effect.key, resource_version=version)
 
-    def roll_out(self, effect: fx.RollOut, at: Mapping[str, object]) -> ev.EffectFact:
-        path = path_of(self.connection.namespace, effect.kind, effect.workload)
-        if effect.kind == "DeploymentConfig":
-            request = {
-                "apiVersion": "apps.openshift.io/v1", "kind": "DeploymentRequest",
-                "name": effect.workload, "latest": True, "force": True,
-            }
-            after = self.instantiate(f"{path}/instantiate", request)
-            revision = after.get("status", {}).get("latestVersion", "")
-        else:
-            mark = {"metadata": {"annotations": {RESTARTED_AT: effect.restarted_at}}}
-            after = self.rest.patch(path, {"spec": {"template": mark}}, MERGE_PATCH)
-            revision = after["metadata"].get("generation", "")
-        return ev.RolloutStarted.model_validate(
-            {**at, "workload": effect.workload, "revision": str(revision)}
-        )
+    def rewrite_aof(self, effect: fx.RewriteAof, at: At) -> Iterator[ev.EffectFact]:
+        answer = self.pods.command(effect, scripts.BGREWRITEAOF)
+        yield ev.AofRewriteRequested(**at, pod=effect.pod, answer=answer)
 
-    def instantiate(self, path: str, request: Object) -> Object:
-        try:
-            return self.rest.post(path, request)
-        except ClusterRefused as error:
-            if "already in progress" in error.message:
-                raise Conflict("a rollout is in progress already") from error
-            raise
+    def switch_appending_on(self, effect: fx.SwitchAppendingOn, at: At) -> Iterator[ev.EffectFact]:
+        self.pods.command(effect, scripts.APPEND)
+        yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
 
-    def copy_in(self, effect: fx.CopyIn, at: Mapping[str, object]) -> Iterator[ev.EffectFact]:
-        if self.bundle is None:
-            raise ClusterRefused("this run has no bundle to copy from")
-        source = copying.unchanged(self.bundle / effect.source, effect.size_bytes)
-        run = self.runner(effect)
-        place = {**at, "pod": effect.pod, "path": effect.path}
-        for chunk in copying.copy_chunks(run, source, effect.part):
-            yield ev.FileChunkCopied.model_validate(
-                {
-                    **place, "offset_bytes": chunk.offset_bytes, "size_bytes": chunk.size_bytes,
-                    "sha256": chunk.sha256,
-                }
-            )
-        copying.finish(run, effect.part, effect.path, effect.sha256)
-        yield ev.FileCopied.model_validate(
-            {**place, "size_bytes": effect.size_bytes, "sha256": effect.sha256}
-        )
+    def flush_redis(self, effect: fx.FlushRedis, at: At) -> Iterator[ev.EffectFact]:
+        self.databases.flush(effect)
+        yield ev.RedisDatabaseFlushed(**at, pod=effect.pod, database=effect.database)
 
-    # ---- in a pod ------------------------------------------------------------------------------
+    def start_job(self, effect: fx.StartJob, at: At) -> Iterator[ev.EffectFact]:
+        self.jobs.start(effect)
+        yield ev.RemoteJobStarted(**at, pod=effect.pod, job=effect.job, program=effect.program)
+        if effect.program == "rake" and RESYNC_TASK in effect.arguments:
+            yield ev.RoutesRequested(**at, pod=effect.pod, task=RESYNC_TASK)
 
-    def command(self, effect: fx.InPod, script: str, *arguments: str) -> str:
-        """Run a script that changes something; its first line of output. A complaint is a refusal."""
-        ran = self.runner(effect)(scripts.argv(script, *arguments), b"")
-        if ran.code:
-            raise ClusterRefused(f"{effect.say()} failed in pod {effect.pod}: {ran.complaint}")
-        return ran.out.decode("utf-8", "replace").strip().split("\n")[0]
+    def stop_job(self, effect: fx.StopJob, at: At) -> Iterator[ev.EffectFact]:
+        self.jobs.stop(effect)
+        yield ev.RemoteJobStopped(**at, pod=effect.pod, job=effect.job)
 
-    def runner(self, effect: fx.InPod) -> Callable[[list[str], bytes], Ran]:
-        def run(command: list[str], stdin: bytes) -> Ran:
-            return self.in_pod(effect.pod, effect.container, command, stdin)
-
-        return run
+    def forget_mark(self, effect: fx.ForgetMark, at: At) -> Iterator[ev.EffectFact]:
+        self.databases.forget(effect)
+        yield ev.MarkRemoved(**at, pod=effect.pod, database=effect.database)
 
     def in_pod(self, pod: str, identity: str, command: list[str], stdin: bytes = b"") -> Ran:
         """Exec in the very container that was seen; another one under its name is refused."""
-        found = self.rest.find(f"{self.core}/pods/{pod}")
-        container = container_of(found) if found else None
-        if container is None or container.identity != identity:
-            raise ClusterUnreachable(f"pod {pod} was replaced meanwhile")
-        return self.execs.run(pod, container.name, command, stdin)
-
-
-def whole(ran: Ran) -> str:
-    """A script's answer without its last line; an answer without that line was cut off."""
-    text = ran.out.decode("utf-8", "replace").rstrip("\n")
-    body, _, last = text.rpartition("\n")
-    if last != scripts.END:
-        raise ClusterUnreachable("the pod's answer was cut off")
-    return body
-
-
-def file_seen(line: str) -> FileSeen | None:
-    _, kind, size, digest = line.split(" ")
-    if kind == "-":
-        return None
-    return FileSeen(
-        size_bytes=int(size), is_directory=kind == "d", sha256="" if digest == "-" else digest
-    )
+        return self.pods.run(pod, identity, command, stdin)

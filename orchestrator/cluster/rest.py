@@ -8,7 +8,7 @@ unknown outcome: it is never sent again from here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.cluster.connection import Connection
@@ -39,8 +39,28 @@ class Rest:
     def patch(self, path: str, body: object, content_type: str) -> Object:
         return self.send("PATCH", path, body=body, content_type=content_type) or {}
 
+    def guarded_patch(self, path: str, patch: Sequence[Object], what: str) -> Object:
+        """A JSON patch that begins with a `test`; Conflict when the test failed: somebody was quicker."""
+        try:
+            return self.patch(path, patch, JSON_PATCH)
+        except ClusterRefused as error:
+            if "(422" in error.message:
+                raise Conflict(f"{what} changed meanwhile") from error
+            raise
+
     def post(self, path: str, body: object) -> Object:
         return self.send("POST", path, body=body) or {}
+
+    def put(self, path: str, body: object) -> Object:
+        return self.send("PUT", path, body=body) or {}
+
+    def delete(self, path: str, uid: str, *, propagation: str = "Background") -> bool:
+        """Delete the object of that uid; False when it is gone. Another one under its name is a Conflict."""
+        body = {
+            "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid},
+            "propagationPolicy": propagation,
+        }
+        return self.send("DELETE", path, body=body, absent_is_none=True) is not None
 
     def send(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None,

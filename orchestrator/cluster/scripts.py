@@ -76,3 +76,20 @@ FREE: Final = 'df -Pk "$1" | tail -n 1; echo end'
 def argv(script: str, *arguments: str) -> list[str]:
     """The command of an exec: the constant script, and its arguments as they are."""
     return ["sh", "-c", script, "restore", *arguments]
+
+
+# Reads the script from stdin, which no line of a proxy limits, and runs it only if it came whole. Some images
+# put their programs on the PATH by BASH_ENV, which only bash reads.
+FROM_STDIN: Final = """
+script=$(head -c "$1") && [ "${#script}" = "$1" ] || exit 9
+shift; shell=sh
+if [ -n "${BASH_ENV-}" ] && command -v bash >/dev/null 2>&1; then shell=bash; fi
+exec "$shell" -c "$script" restore "$@" < /dev/null
+"""
+CUT_OFF: Final = 9
+
+
+def from_stdin(script: str, *arguments: str) -> tuple[list[str], bytes]:
+    """Command and stdin of an exec that runs a long script, with its arguments as they are."""
+    content = script.strip().encode("ascii")
+    return argv(FROM_STDIN, str(len(content)), *arguments), content

@@ -57,6 +57,8 @@ def workload_seen(rest: Rest, namespace: str, kind: str, workload: Object) -> Wo
         config_version=annotations.get(CONFIG_VERSION),
         pod=pod_name(items, newest),
         container=newest.identity if newest else "",
+        generation=str(workload["metadata"].get("generation", "")),
+        pods=len(items),
     )
 
 
