@@ -21,14 +21,13 @@ from typing import Any
 
 from orchestrator.rehearsal.apiclient import ApiClient
 from orchestrator.rehearsal.contents import sql_content, tree, without
-from orchestrator.rehearsal.installation import CONFIG_VERSION
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from orchestrator.rehearsal.places import REDIS, SQL, objects, present, redis_port, sql_place, storage
 from orchestrator.rehearsal.resp import Command, RedisClient
 
 LEFT_OUT = b"liveness-probe"
 JOBS = ("TABLE que_jobs", "SEQUENCE SET que_jobs_job_id_seq")
-ROLLOUT_ANNOTATIONS = {"kubectl.kubernetes.io/restartedAt", CONFIG_VERSION}
+ROLLOUT_ANNOTATIONS = {"kubectl.kubernetes.io/restartedAt", "redisConfigMapResourceVersion"}
 SCAN_COUNT = 100
 
 
