@@ -20,6 +20,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from orchestrator.rehearsal.dialects import POSTGRESQL
 from orchestrator.rehearsal.images import ContainerContext, Launch
 from orchestrator.rehearsal.programs import announce, client_wrapper, data_mount, found, template, write
 
@@ -48,9 +49,10 @@ shift 4
 once() { "$1" --single -D "$2" postgres >/dev/null; }
 # `userdata` appears last and whole: a start that was cut short begins again.
 if [ ! -d "$data" ]; then
-    rm -rf "$new" && cp -a "$template" "$new" && once "$1" "$new" <"$first" && mv "$new" "$data" || exit
+    rm -rf "$new" && cp -a "$template" "$new" && cat "$first" "$always" | once "$1" "$new" && mv "$new" "$data" || exit
+else
+    once "$1" "$data" <"$always" || exit
 fi
-once "$1" "$data" <"$always" || exit
 exec "$@" -D "$data"
 """
 
@@ -97,7 +99,7 @@ def names_of(user: str) -> str:
     A socket without a place has no owner either, so that the server has to ask who is at the other end.
     """
     here = sorted({ordinary_account().pw_name, pwd.getpwuid(os.geteuid()).pw_name})
-    return "".join(f"pod {name} {there}\n" for name in here for there in ("postgres", identifier(user)))
+    return "".join(f"pod {name} {there}\n" for name in here for there in ("postgres", POSTGRESQL.identifier(user)))
 
 
 def as_ordinary() -> list[str]:
@@ -140,24 +142,13 @@ def initialised() -> Path:
 
 def first_statements(environment: Mapping[str, str]) -> str:
     """For a server of one user, which takes one statement a line."""
-    user, database = identifier(environment["POSTGRESQL_USER"]), identifier(environment["POSTGRESQL_DATABASE"])
+    user, database = POSTGRESQL.identifier(environment["POSTGRESQL_USER"]), POSTGRESQL.identifier(environment["POSTGRESQL_DATABASE"])
     return f"CREATE ROLE {user} LOGIN\nCREATE DATABASE {database} OWNER {user}\n"
 
 
 def later_statements(environment: Mapping[str, str]) -> str:
-    user = identifier(environment["POSTGRESQL_USER"])
-    return f"ALTER ROLE {user} PASSWORD {literal(environment['POSTGRESQL_PASSWORD'])}\n"
-
-
-def literal(text: str) -> str:
-    """A PostgreSQL string, on one line."""
-    for plain, escaped in (("\\", "\\\\"), ("'", "''"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(plain, escaped)
-    return f"E'{text}'"
-
-
-def identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    user = POSTGRESQL.identifier(environment["POSTGRESQL_USER"])
+    return f"ALTER ROLE {user} PASSWORD {POSTGRESQL.string(environment['POSTGRESQL_PASSWORD'])}\n"
 
 
 def client_wrappers(directory: Path, port: int) -> Path:
