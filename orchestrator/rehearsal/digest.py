@@ -18,8 +18,8 @@ from typing import Any
 from orchestrator.rehearsal.apiclient import ApiClient
 from orchestrator.rehearsal.installation import CONFIG_MAP, REDIS_WORKLOADS
 from orchestrator.rehearsal.lifecycle import Rehearsed
+from orchestrator.rehearsal.places import redis_port
 from orchestrator.rehearsal.resp import Command, RedisClient
-from orchestrator.rehearsal.seed import redis_port
 
 LEFT_OUT = b"liveness-probe"
 APIS = {"DeploymentConfig": "apis/apps.openshift.io/v1", "Deployment": "apis/apps/v1"}

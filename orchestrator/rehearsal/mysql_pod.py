@@ -14,6 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from orchestrator.rehearsal.dialects import MYSQL
 from orchestrator.rehearsal.images import ContainerContext, Launch
 from orchestrator.rehearsal.programs import announce, client_wrapper, data_mount, found, template, write
 
@@ -92,9 +93,9 @@ def initialised() -> Path:
 
 def accounts_of(environment: Mapping[str, str]) -> str:
     """The statements that the server carries out before it listens, one a line."""
-    database = identifier(environment["MYSQL_DATABASE"])
-    user, everything = literal(environment["MYSQL_USER"]), "GRANT ALL PRIVILEGES ON *.*"
-    root_password, password = literal(environment["MYSQL_ROOT_PASSWORD"]), literal(environment["MYSQL_PASSWORD"])
+    database = MYSQL.identifier(environment["MYSQL_DATABASE"])
+    user, everything = MYSQL.string(environment["MYSQL_USER"]), "GRANT ALL PRIVILEGES ON *.*"
+    root_password, password = MYSQL.string(environment["MYSQL_ROOT_PASSWORD"]), MYSQL.string(environment["MYSQL_PASSWORD"])
     lines = [
         "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host NOT IN ('localhost', '%')",
         "FLUSH PRIVILEGES",
@@ -110,20 +111,14 @@ def account(name: str, password: str, grant: str) -> list[str]:
     return [f"CREATE USER IF NOT EXISTS {name}", f"ALTER USER {name} IDENTIFIED BY {password}", grant]
 
 
-def literal(text: str) -> str:
-    """A MySQL string, on one line."""
-    for plain, escaped in (("\\", "\\\\"), ("'", "''"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0")):
-        text = text.replace(plain, escaped)
-    return f"'{text}'"
-
-
-def identifier(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 def client_wrappers(directory: Path, port: int) -> Path:
     """The directory with the clients of the image, each bound to this server."""
     address = ["--protocol=tcp", "--host=127.0.0.1", f"--port={port}"]
-    for name, here in CLIENTS.items():
-        client_wrapper(directory, name, found("mariadb-client", here, name), address, "--no-defaults")
+    for name in CLIENTS:
+        client_wrapper(directory, name, client(name), address, "--no-defaults")
     return directory / "bin"
+
+
+def client(name: str) -> str:
+    """The program that stands for a client of the image."""
+    return found("mariadb-client", CLIENTS[name], name)

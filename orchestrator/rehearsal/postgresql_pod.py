@@ -20,6 +20,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from orchestrator.rehearsal.dialects import POSTGRESQL
 from orchestrator.rehearsal.images import ContainerContext, Launch
 from orchestrator.rehearsal.programs import announce, client_wrapper, data_mount, found, template, write
 
@@ -48,9 +49,10 @@ shift 4
 once() { "$1" --single -D "$2" postgres >/dev/null; }
 # `userdata` appears last and whole: a start that was cut short begins again.
 if [ ! -d "$data" ]; then
-    rm -rf "$new" && cp -a "$template" "$new" && once "$1" "$new" <"$first" && mv "$new" "$data" || exit
+    rm -rf "$new" && cp -a "$template" "$new" && cat "$first" "$always" | once "$1" "$new" && mv "$new" "$data" || exit
+else
+    once "$1" "$data" <"$always" || exit
 fi
-once "$1" "$data" <"$always" || exit
 exec "$@" -D "$data"
 """
 
@@ -61,9 +63,7 @@ class PostgresqlRecipe:
     def launch(self, ctx: ContainerContext) -> Launch:
         mount = data_mount(ctx)
         home = Path(mount).parent
-        first = write(ctx.directory / "first.sql", first_statements(ctx.environment), 0o600)
-        always = write(ctx.directory / "always.sql", later_statements(ctx.environment), 0o600)
-        argv = server_argv(ctx.mounts[mount], first, always, ctx.port)
+        argv = server_argv(ctx.mounts[mount], ctx.directory, ctx.environment, ctx.port)
         announce(ctx.root, home.name, ctx.port)
         environment = {"PGUSER": "postgres", **ctx.environment, **address(ctx.port), "HOME": str(home)}
         programs = client_wrappers(ctx.directory, ctx.port)
@@ -79,11 +79,27 @@ def address(port: int) -> dict[str, str]:
     return {"PGHOST": f"@restore-{port}", "PGPORT": str(port)}
 
 
-def server_argv(data: Path, first: Path, always: Path, port: int) -> list[str]:
-    """A postgres with its cluster in `data`/userdata. ProgramMissing when there is none."""
-    own = [f"--unix_socket_directories={address(port)['PGHOST']}", f"--port={port}"]
-    files = [str(initialised()), str(data), str(first), str(always)]
-    return [*as_ordinary(), "/bin/sh", "-c", START, "sh", *files, program("postgres"), *own]
+def server_argv(data: Path, own: Path, environment: Mapping[str, str], port: int) -> list[str]:
+    """A postgres with its cluster in `data`/userdata. ProgramMissing when there is none.
+
+    `own` takes the files that say what is done at the start, and who may connect.
+    """
+    first = write(own / "first.sql", first_statements(environment), 0o600)
+    always = write(own / "always.sql", later_statements(environment), 0o600)
+    access = write(own / "pg_hba.conf", ACCESS, 0o600)
+    names = write(own / "pg_ident.conf", names_of(environment["POSTGRESQL_USER"]), 0o600)
+    files = [f"--hba_file={access}", f"--ident_file={names}", f"--unix_socket_directories={address(port)['PGHOST']}"]
+    places = [str(initialised()), str(data), str(first), str(always)]
+    return [*as_ordinary(), "/bin/sh", "-c", START, "sh", *places, program("postgres"), *files, f"--port={port}"]
+
+
+def names_of(user: str) -> str:
+    """Who of this machine is whom in the database: what runs in the pod is the superuser, or the user.
+
+    A socket without a place has no owner either, so that the server has to ask who is at the other end.
+    """
+    here = sorted({ordinary_account().pw_name, pwd.getpwuid(os.geteuid()).pw_name})
+    return "".join(f"pod {name} {there}\n" for name in here for there in ("postgres", POSTGRESQL.identifier(user)))
 
 
 def as_ordinary() -> list[str]:
@@ -111,44 +127,28 @@ def program(name: str) -> str:
 def initialised() -> Path:
     """A cluster as initdb leaves it, made once on this machine."""
     options = [
-        "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth-local=peer",
-        "--auth-host=scram-sha-256", "--wal-segsize=1", "--no-sync", "--no-instructions",
+        "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=reject", "--wal-segsize=1",
+        "--no-sync", "--no-instructions",
     ]  # fmt: skip
-    owners = sorted({ordinary_account().pw_name, pwd.getpwuid(os.geteuid()).pw_name})
-    map_of_names = "".join(f"pod {name} postgres\n" for name in owners)
-
     def make(place: Path) -> None:
         argv = [*as_ordinary(), program("initdb"), *options, f"--pgdata={place}/userdata"]
         subprocess.run(argv, umask=0o077, stdin=subprocess.DEVNULL, capture_output=True, check=True)
         with (place / "userdata" / "postgresql.conf").open("a") as file:
             file.write(SETTINGS)
-        (place / "userdata" / "pg_hba.conf").write_text(ACCESS)
-        (place / "userdata" / "pg_ident.conf").write_text(map_of_names)
 
-    made_from = [program("postgres"), *options, SETTINGS, ACCESS, map_of_names]
+    made_from = [program("postgres"), *options, SETTINGS]
     return template(user_cache_path("restore"), "postgresql", made_from, make) / "userdata"
 
 
 def first_statements(environment: Mapping[str, str]) -> str:
     """For a server of one user, which takes one statement a line."""
-    user, database = identifier(environment["POSTGRESQL_USER"]), identifier(environment["POSTGRESQL_DATABASE"])
+    user, database = POSTGRESQL.identifier(environment["POSTGRESQL_USER"]), POSTGRESQL.identifier(environment["POSTGRESQL_DATABASE"])
     return f"CREATE ROLE {user} LOGIN\nCREATE DATABASE {database} OWNER {user}\n"
 
 
 def later_statements(environment: Mapping[str, str]) -> str:
-    user = identifier(environment["POSTGRESQL_USER"])
-    return f"ALTER ROLE {user} PASSWORD {literal(environment['POSTGRESQL_PASSWORD'])}\n"
-
-
-def literal(text: str) -> str:
-    """A PostgreSQL string, on one line."""
-    for plain, escaped in (("\\", "\\\\"), ("'", "''"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(plain, escaped)
-    return f"E'{text}'"
-
-
-def identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    user = POSTGRESQL.identifier(environment["POSTGRESQL_USER"])
+    return f"ALTER ROLE {user} PASSWORD {POSTGRESQL.string(environment['POSTGRESQL_PASSWORD'])}\n"
 
 
 def client_wrappers(directory: Path, port: int) -> Path:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from orchestrator.rehearsal.digest import differing, keys_of, keys_of_database
 from orchestrator.rehearsal.lifecycle import Rehearsed
+from orchestrator.rehearsal.places import redis_port
 from orchestrator.rehearsal.resp import RedisClient, RedisError
-from orchestrator.rehearsal.seed import redis_port, throw_away_server
+from orchestrator.rehearsal.throwaway import redis_server
 
 LOADING_SECONDS = 60.0
 
@@ -40,7 +41,7 @@ def compare(cluster: Rehearsed, bundle: Path, workloads: tuple[str, ...]) -> lis
 
 
 def compare_one(cluster: Rehearsed, bundle: Path, workload: str) -> Iterator[Compared]:
-    with throw_away_server(bundle / f"{workload}-dump.rdb") as (redis, _):
+    with redis_server(bundle / f"{workload}-dump.rdb") as (redis, _):
         wait_for_load(redis)
         count = int(redis.call("CONFIG", "GET", "databases")[1])
         expected = {str(n): dict(keys_of_database(redis, n)) for n in range(count)}

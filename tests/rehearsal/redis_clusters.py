@@ -13,8 +13,8 @@ from typing import Any
 
 from orchestrator.rehearsal import lifecycle
 from orchestrator.rehearsal.lifecycle import Rehearsed
+from orchestrator.rehearsal.places import redis_port
 from orchestrator.rehearsal.resp import RedisClient
-from orchestrator.rehearsal.seed import redis_port
 
 KINDS = {"2.13": "dc", "2.15": "deployment"}
 PATIENCE_SECONDS = 60.0

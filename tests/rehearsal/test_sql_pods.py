@@ -142,7 +142,7 @@ def test_the_clients_of_the_image_find_postgresql(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:
         database_pod(cluster, "postgresql", "one")
         await cluster.running("one")
-        await in_pod(cluster, "one", "pg_isready && psql zync_production", CREATE.encode())
+        await in_pod(cluster, "one", "pg_isready && psql -h 127.0.0.1 -U zync zync_production", CREATE.encode())
         assert "COPY public.t" in await in_pod(cluster, "one", "pg_dump zync_production")
         assert "CREATE ROLE zync" in await in_pod(cluster, "one", "pg_dumpall -c --if-exists")
         await in_pod(cluster, "one", "dropdb zync_production && createdb -O zync zync_production")
