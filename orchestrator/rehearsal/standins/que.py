@@ -26,8 +26,8 @@ POLL_SECONDS = 1.0
 AGAIN_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
 JOBS = f"""\
-SELECT id, replace(encode(convert_to(args::text, 'UTF8'), 'base64'), E'\\n', '') FROM que_jobs
-WHERE job_class = '{JOB_CLASS}' AND finished_at IS NULL AND expired_at IS NULL AND run_at <= now() ORDER BY id LIMIT 50;"""
+SELECT job_id, replace(encode(convert_to(args::text, 'UTF8'), 'base64'), E'\\n', '') FROM que_jobs
+WHERE job_class = '{JOB_CLASS}' AND finished_at IS NULL AND expired_at IS NULL AND run_at <= now() ORDER BY job_id LIMIT 50;"""
 """Arguments as base64, since JSON may hold the client's own separators."""
 
 
@@ -43,7 +43,7 @@ def work(database: Database) -> None:
             for job, arguments in database.run(JOBS):
                 for wanted in wanted_routes(json.loads(base64.b64decode(arguments))[0]):
                     routes.ensure(wanted)
-                database.run(f"UPDATE que_jobs SET finished_at = now(), state = 'finished' WHERE id = {int(job)};")
+                database.run(f"UPDATE que_jobs SET finished_at = now(), state = 'finished' WHERE job_id = {int(job)};")
             time.sleep(POLL_SECONDS)
         except (SqlError, Unreachable, Refused, OSError, http.client.HTTPException) as error:
             sys.stderr.write(f"{error}\n")

@@ -14,6 +14,11 @@ from orchestrator.rehearsal.dialects import DIALECTS, POSTGRESQL, Dialect, Row
 from orchestrator.rehearsal.standins.sql import Database
 
 JOB_CLASS = "ProcessIntegrationEntryJob"
+RECORDS = {
+    "Provider": ("providers", ("id", "tenant_id", "domain", "admin_domain")),
+    "Proxy": ("proxies", ("id", "tenant_id", "service_id", "endpoint", "sandbox_endpoint")),
+}
+"""What zync hears of -> its table, and which of the words it hears are columns there."""
 NEWEST = max(porta.VERSIONS)
 """The newest migration of system."""
 
@@ -94,10 +99,11 @@ def note_script(data: Mapping[str, object]) -> Iterator[str]:
     yield f"INSERT INTO tenants VALUES ({tenant}, 'http://system-master:3000', 'none', now()) ON CONFLICT DO NOTHING;\n"
     if kind == "Proxy":
         service = int(str(data["service_id"]))
-        yield f"INSERT INTO services VALUES ({service}, {tenant}, now()) ON CONFLICT DO NOTHING;\n"
-        yield f"INSERT INTO proxies VALUES ({number}, {tenant}, {service}) ON CONFLICT DO NOTHING;\n"
-    else:
-        yield f"INSERT INTO providers VALUES ({number}, {tenant}, now()) ON CONFLICT DO NOTHING;\n"
+        yield f"INSERT INTO services (id, tenant_id, created_at) VALUES ({service}, {tenant}, now()) ON CONFLICT DO NOTHING;\n"
+    table, columns = RECORDS[kind]
+    values = ", ".join(value(data[column]) for column in columns)  # type: ignore[arg-type]
+    updates = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns[1:])
+    yield f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {updates};\n"
     model = f"record_type = {value(kind)} AND record_id = {number}"
     yield f"INSERT INTO models (tenant_id, record_type, record_id) VALUES ({tenant}, {value(kind)}, {number}) ON CONFLICT DO NOTHING;\n"
     yield (

@@ -11,12 +11,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.rehearsal.standins.schema import make_zync, note_script
+from orchestrator.rehearsal.standins.schema import RECORDS, make_zync, note_script
 from orchestrator.rehearsal.standins.services import Unreachable
 from orchestrator.rehearsal.standins.serving import serve
 from orchestrator.rehearsal.standins.sql import Database, SqlError
-
-KINDS = ("Provider", "Proxy")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _note(database: Database, data: dict[str, Any]) -> tuple[int, str]:
-    if data.get("type") not in KINDS:
+    if data.get("type") not in RECORDS:
         return 422, "unknown type\n"
     try:
         database.run("".join(note_script(data)))
