@@ -9,11 +9,15 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.rehearsal.images import WAIT_FOR_END, ContainerContext, Launch, Recipe
-from orchestrator.rehearsal.programs import write
+from orchestrator.rehearsal.mysql_pod import CLIENTS
+from orchestrator.rehearsal.mysql_pod import PACKAGE as MYSQL_PACKAGE
+from orchestrator.rehearsal.postgresql_pod import program
+from orchestrator.rehearsal.programs import ProgramMissing, found, write
 from orchestrator.rehearsal.standins import launch
 
 BUNDLE = '#!/bin/sh\n[ "$1" = exec ] && shift\nexec "$@"\n'
@@ -21,6 +25,7 @@ ENTRYPOINT = '#!/bin/sh\nexec "$@"\n'
 WAIT = "#!/bin/sh\n" + WAIT_FOR_END[2] + "\n"
 WAITING = {"backend": ("3scale_backend_worker", "backend-cron"), "memcached": ("memcached",), "operator": ("manager",)}
 """Product -> programs of it that do nothing but wait to be stopped."""
+WITH_DATABASES = ("system", "zync")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class StandInRecipe:
 
     def _environment(self, ctx: ContainerContext) -> dict[str, str]:
         mounts = [entry["mountPath"] for entry in ctx.container.get("volumeMounts") or []]
-        found = {
+        given = {
             "HOME": str(ctx.root / "mnt" / self._product) if self._product == "system" else str(ctx.directory),
             "REHEARSAL_SERVICES": str(ctx.root / "services"),
             "REHEARSAL_PORT": str(ctx.port),
@@ -61,33 +66,45 @@ class StandInRecipe:
         }
         account = ctx.pod["spec"].get("serviceAccountName", "default")
         if self._give_access is None or account == "amp":
-            return found
+            return given
         access = self._give_access(ctx.namespace, account)
         place = ctx.directory / "serviceaccount"
         for name, text in (("token", access.token), ("ca.crt", access.authority_pem), ("namespace", ctx.namespace)):
             write(place / name, text, 0o600)
-        return found | {"REHEARSAL_ACCOUNT": str(place), "KUBERNETES_SERVICE_PORT": str(access.port)}
+        return given | {"REHEARSAL_ACCOUNT": str(place), "KUBERNETES_SERVICE_PORT": str(access.port)}
 
 
 def recipes(give_access: GiveAccess) -> list[tuple[str, Recipe]]:
     """For every image of 3scale's own. To be looked at before patterns as wide as `*redis*`."""
     products = ("system", "backend", "apicast", "searchd", "memcached", "zync")
-    found: list[tuple[str, Recipe]] = [
+    known: list[tuple[str, Recipe]] = [
         (f"*/3scale-amp2/{name}-*", StandInRecipe(name, give_access if name == "zync" else None)) for name in products
     ]
-    return [*found, ("*/3scale-amp2/3scale-*operator*", StandInRecipe("operator"))]
+    return [*known, ("*/3scale-amp2/3scale-*operator*", StandInRecipe("operator"))]
 
 
 def written_programs(directory: Path, product: str) -> Path:
     """The directory with the programs of a product, made where it is missing."""
     texts = {"bundle": BUNDLE, "container-entrypoint": ENTRYPOINT}
     texts |= dict.fromkeys(WAITING.get(product, ()), WAIT)
-    for owner, program in launch.PROGRAMS:
+    for owner, called in launch.PROGRAMS:
         if owner == product:
-            words = [sys.executable, "-I", "-S", launch.__file__, product, program]
-            texts[program] = f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+            words = [sys.executable, "-I", "-S", launch.__file__, product, called]
+            texts[called] = f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+    if product in WITH_DATABASES:
+        texts |= {name: f'#!/bin/sh\nexec {shlex.quote(path)} "$@"\n' for name, path in clients().items()}
     for name, text in texts.items():
         file = directory / name
         if not file.exists() or file.read_text() != text:
             write(file, text, 0o700)
     return directory
+
+
+def clients() -> dict[str, str]:
+    """The database clients of this machine, themselves: Debian's own wrapper of psql takes longer than psql."""
+    known = {}
+    with suppress(ProgramMissing):
+        known["psql"] = program("psql")
+    with suppress(ProgramMissing):
+        known["mysql"] = found(MYSQL_PACKAGE, CLIENTS["mysql"])
+    return known

@@ -9,35 +9,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from orchestrator.rehearsal.standins import backend_storage, zync_events
+from orchestrator.rehearsal.standins import backend_storage, schema, zync_events
 from orchestrator.rehearsal.standins.raking import Task, TaskFailed, run, say
-from orchestrator.rehearsal.standins.schema import SYSTEM_TABLES, VERSIONS, create_script, seed_script
 from orchestrator.rehearsal.standins.services import Unreachable, redis, request
 from orchestrator.rehearsal.standins.sql import Database
 
 PATIENCE_SECONDS = 1.0
 """How long `boot` looks before it gives up: rake itself takes longer than that to start."""
 INDEXED = ("accounts", "services", "cinstances", "plans", "metrics", "proxies")
-PROCEDURE = """\
-DROP PROCEDURE IF EXISTS sp_invoices_friendly_id;
-DELIMITER //
-CREATE PROCEDURE sp_invoices_friendly_id(IN invoice_id BIGINT) BEGIN SELECT CONCAT('2026-', invoice_id); END//
-DELIMITER ;
-"""
-PG_PROCEDURE = """\
-CREATE OR REPLACE FUNCTION sp_invoices_friendly_id(invoice_id BIGINT) RETURNS TEXT
-AS $$ SELECT '2026-' || invoice_id::text $$ LANGUAGE sql;
-"""
-TRIGGER = """\
-DROP TRIGGER IF EXISTS services_tenant_id;
-CREATE TRIGGER services_tenant_id BEFORE INSERT ON services FOR EACH ROW SET NEW.state = COALESCE(NEW.state, 'incomplete');
-"""
-PG_TRIGGER = """\
-CREATE OR REPLACE FUNCTION services_tenant_id() RETURNS trigger
-AS $$ BEGIN NEW.state := COALESCE(NEW.state, 'incomplete'); RETURN NEW; END $$ LANGUAGE plpgsql;
-DROP TRIGGER IF EXISTS services_tenant_id ON services;
-CREATE TRIGGER services_tenant_id BEFORE INSERT ON services FOR EACH ROW EXECUTE PROCEDURE services_tenant_id();
-"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -113,19 +92,18 @@ def _wait(name: str, is_up: Callable[[], bool]) -> None:
 
 
 def deploy(_: str = "") -> None:
-    """A schema that is not there is made and seeded; one of an older release is migrated."""
+    """A schema that is not there is made and seeded, and zync told; one of an older program is migrated."""
     check_writable()
-    found, version = database(), VERSIONS[os.environ["REHEARSAL_RELEASE"]]
+    found = database()
     if "schema_migrations" not in found.tables():
-        superdomain = os.environ["THREESCALE_SUPERDOMAIN"]
-        found.run(create_script(SYSTEM_TABLES) + "BEGIN;\n" + seed_script(os.environ, superdomain, version) + "COMMIT;\n")
+        schema.make_system(found, os.environ)
         say("Created and seeded the database")
         zync_events.push(found)
         return
     newest = found.run("SELECT MAX(version) FROM schema_migrations;")[0][0]
-    if newest < version:
-        found.run(f"INSERT INTO schema_migrations (version) VALUES ('{version}');")
-        say(f"Migrated the database from {newest} to {version}")
+    if newest < schema.NEWEST:
+        found.run(f"INSERT INTO schema_migrations (version) VALUES ('{schema.NEWEST}');")
+        say(f"Migrated the database from {newest} to {schema.NEWEST}")
 
 
 def migrations(_: str = "") -> None:
@@ -135,12 +113,12 @@ def migrations(_: str = "") -> None:
 
 def procedures(_: str = "") -> None:
     found = database()
-    found.run(PROCEDURE if found.is_mysql else PG_PROCEDURE)
+    found.run(schema.procedure_script(schema.dialect_of(found)))
 
 
 def triggers(_: str = "") -> None:
     found = database()
-    found.run(TRIGGER if found.is_mysql else PG_TRIGGER)
+    found.run(schema.trigger_script(schema.dialect_of(found)))
 
 
 def check_writable(_: str = "") -> None:

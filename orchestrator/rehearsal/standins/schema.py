@@ -1,73 +1,117 @@
-"""The tables of system and zync, as far as the stand-ins read and write them, and what a fresh schema is seeded with.
+"""The schemas of system and zync as their programs make them where there is none, and what is seeded then.
 
-The real schemas have many more. Statements here are such that MySQL and PostgreSQL take them alike.
+Tables, triggers and procedure are those of the sample data. All releases have the same ones here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 
-from orchestrator.rehearsal.standins.sql import quoted
+from orchestrator.rehearsal import samples_porta as porta
+from orchestrator.rehearsal import samples_zync as zync
+from orchestrator.rehearsal.dialects import DIALECTS, POSTGRESQL, Dialect, Row
+from orchestrator.rehearsal.standins.sql import Database
 
-VERSIONS = {"2.11": "20210601000000", "2.12": "20220301000000", "2.13": "20230201000000", "2.14": "20231101000000", "2.15": "20240901000000"}
-"""Release -> the newest migration of system's schema."""
-SYSTEM_TABLES = {
-    "schema_migrations": "version VARCHAR(255) NOT NULL PRIMARY KEY",
-    "accounts": "id BIGINT NOT NULL PRIMARY KEY, org_name VARCHAR(255), master BOOLEAN, provider BOOLEAN, state VARCHAR(255), "
-    "domain VARCHAR(255), self_domain VARCHAR(255)",
-    "services": "id BIGINT NOT NULL PRIMARY KEY, account_id BIGINT, system_name VARCHAR(255), state VARCHAR(255)",
-    "plans": "id BIGINT NOT NULL PRIMARY KEY, issuer_id BIGINT, name VARCHAR(255)",
-    "cinstances": "id BIGINT NOT NULL PRIMARY KEY, service_id BIGINT, plan_id BIGINT, application_id VARCHAR(255), "
-    "user_key VARCHAR(255), state VARCHAR(255)",
-    "metrics": "id BIGINT NOT NULL PRIMARY KEY, service_id BIGINT, system_name VARCHAR(255)",
-    "proxies": "id BIGINT NOT NULL PRIMARY KEY, service_id BIGINT, endpoint VARCHAR(255), sandbox_endpoint VARCHAR(255)",
-    "access_tokens": "id BIGINT NOT NULL PRIMARY KEY, owner_id BIGINT, name VARCHAR(255), value VARCHAR(255)",
-    "users": "id BIGINT NOT NULL PRIMARY KEY, account_id BIGINT, username VARCHAR(255), email VARCHAR(255)",
+JOB_CLASS = "ProcessIntegrationEntryJob"
+RECORDS = {
+    "Provider": ("providers", ("id", "tenant_id", "domain", "admin_domain")),
+    "Proxy": ("proxies", ("id", "tenant_id", "service_id", "endpoint", "sandbox_endpoint")),
 }
-ZYNC_TABLES = {
-    "providers": "id BIGINT PRIMARY KEY, tenant_id BIGINT, domain TEXT, admin_domain TEXT",
-    "services": "id BIGINT PRIMARY KEY, tenant_id BIGINT",
-    "applications": "id BIGINT PRIMARY KEY, tenant_id BIGINT, service_id BIGINT",
-    "proxies": "id BIGINT PRIMARY KEY, tenant_id BIGINT, service_id BIGINT, endpoint TEXT, sandbox_endpoint TEXT",
-    "entries": "id BIGSERIAL PRIMARY KEY, data JSONB, tenant_id BIGINT, model_id BIGINT, created_at TIMESTAMP DEFAULT now()",
-    "que_jobs": "priority SMALLINT DEFAULT 100, run_at TIMESTAMPTZ DEFAULT now(), job_id BIGSERIAL PRIMARY KEY, job_class TEXT, "
-    "args JSONB, error_count INTEGER DEFAULT 0, last_error TEXT, queue TEXT DEFAULT ''",
-}
+"""What zync hears of -> its table, and which of the words it hears are columns there."""
+NEWEST = max(porta.VERSIONS)
+"""The newest migration of system."""
 
 
-def create_script(tables: Mapping[str, str]) -> str:
-    return "".join(f"CREATE TABLE IF NOT EXISTS {name} ({columns});\n" for name, columns in tables.items())
+def dialect_of(database: Database) -> Dialect:
+    return DIALECTS["mysql" if database.is_mysql else "postgresql"]
 
 
-def seed_script(seed: Mapping[str, str], superdomain: str, version: str) -> str:
-    """One master, one tenant with one API. `seed` is the environment that the Secret system-seed gives."""
-    tenant = seed["TENANT_NAME"]
-    master = f"{seed['MASTER_DOMAIN']}.{superdomain}"
-    rows: dict[str, list[tuple[object, ...]]] = {
-        "accounts": [
-            (1, "Master Account", True, True, "approved", master, master),
-            (2, "Provider Name", False, True, "approved", f"{tenant}.{superdomain}", f"{tenant}-admin.{superdomain}"),
-        ],
-        "services": [(1, 1, "master_service", "incomplete"), (2, 2, "api", "incomplete")],
-        "plans": [(1, 1, "enterprise"), (2, 2, "Basic")],
-        "cinstances": [(1, 1, 1, "master-app", "provider-key-2", "live"), (2, 2, 2, "first-app", "first-user-key", "live")],
-        "metrics": [(1, 1, "hits"), (2, 2, "hits")],
-        "proxies": [(1, 2, f"https://api-{tenant}-apicast-production.{superdomain}:443",
-                     f"https://api-{tenant}-apicast-staging.{superdomain}:443")],
-        "access_tokens": [(1, 1, "Master Token", seed["MASTER_ACCESS_TOKEN"]), (2, 2, "Admin", seed["ADMIN_ACCESS_TOKEN"])],
-        "users": [(1, 1, seed["MASTER_USER"], ""), (2, 2, seed["USER_LOGIN"], seed["USER_EMAIL"])],
-        "schema_migrations": [(version,)],
+def make_system(database: Database, seed: Mapping[str, str]) -> None:
+    """One master, one tenant with one API. `seed` is the environment of a container of system."""
+    dialect = dialect_of(database)
+    script = [porta.definition(dialect, table) for table in porta.TABLES]
+    script += ["CREATE TABLE schema_migrations (version varchar(255) PRIMARY KEY);\n", *porta.triggers(dialect)]
+    for table, (columns, rows) in _seeds(seed).items():
+        script += dialect.inserts(table, columns.split(), rows)
+        if not database.is_mysql and columns.startswith("id "):
+            script.append(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}));\n")
+    database.run("".join(script))
+
+
+def make_zync(database: Database) -> None:
+    version = "INSERT INTO schema_migrations VALUES ('20230803125601');\n"
+    database.run(zync.SCHEMA + version + "COMMIT;\n")
+
+
+def procedure_script(dialect: Dialect) -> str:
+    if dialect.name == "mysql":
+        return f"DROP PROCEDURE IF EXISTS sp_invoices_friendly_id;\nDELIMITER //\n{porta.MYSQL_PROCEDURE}DELIMITER ;\n"
+    return f"DROP FUNCTION IF EXISTS sp_invoices_friendly_id(bigint);\n{porta.POSTGRESQL_PROCEDURE}"
+
+
+def trigger_script(dialect: Dialect) -> str:
+    """All triggers anew; the procedure comes with them."""
+    tables = (*porta.TENANT_COLUMNS, *porta.TENANT_PARENTS)
+    if dialect.name == "mysql":
+        drops = "".join(f"DROP TRIGGER IF EXISTS {table}_tenant_id;\n" for table in tables)
+        return drops + "DROP PROCEDURE IF EXISTS sp_invoices_friendly_id;\n" + "".join(porta.triggers(dialect))
+    drops = "".join(f"DROP FUNCTION IF EXISTS {table}_tenant_id() CASCADE;\n" for table in tables)
+    return drops + "DROP FUNCTION IF EXISTS sp_invoices_friendly_id(bigint);\n" + "".join(porta.triggers(dialect))
+
+
+def _seeds(seed: Mapping[str, str]) -> dict[str, tuple[str, list[Row]]]:
+    domain, tenant = seed["THREESCALE_SUPERDOMAIN"], seed["TENANT_NAME"]
+    master, portal, admin = f"{seed['MASTER_DOMAIN']}.{domain}", f"{tenant}.{domain}", f"{tenant}-admin.{domain}"
+    staging, production = (f"https://api-{tenant}-apicast-{which}.{domain}:443" for which in ("staging", "production"))
+    return {
+        "accounts": ("id org_name provider master provider_account_id domain self_domain state", [
+            (1, "Master Account", True, True, 1, master, master, "approved"),
+            (2, "Provider Name", True, False, 1, portal, admin, "approved"),
+        ]),
+        "users": ("id account_id username email state", [
+            (1, 1, seed["MASTER_USER"], f"master@{master}", "active"), (2, 2, seed["USER_LOGIN"], seed["USER_EMAIL"], "active"),
+        ]),
+        "services": ("id account_id name system_name state backend_version deployment_option", [
+            (1, 1, "Master Service", "master_service", "incomplete", "1", "self_managed"),
+            (2, 2, "API", "api", "incomplete", "1", "hosted"),
+        ]),
+        "plans": ("id issuer_id issuer_type type name", [
+            (1, 1, "Service", "ApplicationPlan", "Enterprise"), (2, 2, "Service", "ApplicationPlan", "Basic"),
+        ]),
+        "cinstances": ("id plan_id user_account_id service_id application_id user_key state", [
+            (1, 1, 2, 1, "provider-app", seed["SECRET_KEY_BASE"][:12] + "-provider-key", "live"),
+        ]),
+        "metrics": ("id service_id owner_id owner_type system_name", [(1, 1, 1, "Service", "hits"), (2, 2, 2, "Service", "hits")]),
+        "proxies": ("id service_id endpoint sandbox_endpoint", [(2, 2, production, staging)]),
+        "access_tokens": ("id owner_id name value", [
+            (1, 1, "Master Token", seed["MASTER_ACCESS_TOKEN"]), (2, 2, "Administration", seed["ADMIN_ACCESS_TOKEN"]),
+        ]),
+        "schema_migrations": ("version", [(version,) for version in porta.VERSIONS]),
     }  # fmt: skip
-    columns = {"accounts": "(id, org_name, master, provider, state, domain, self_domain)",
-               "cinstances": "(id, service_id, plan_id, application_id, user_key, state)"}  # fmt: skip
-    return "".join(
-        f"INSERT INTO {table} {columns.get(table, '')} VALUES ({', '.join(literal(value) for value in row)});\n"
-        for table, found in rows.items()
-        for row in found
+
+
+def note_script(data: Mapping[str, object]) -> Iterator[str]:
+    """What zync writes down of one thing it hears: the record, a model, an entry, and a job to act on it."""
+    value = POSTGRESQL.value
+    kind, number, tenant = str(data["type"]), int(str(data["id"])), int(str(data["tenant_id"]))
+    yield "BEGIN;\n"
+    yield f"INSERT INTO tenants VALUES ({tenant}, 'http://system-master:3000', 'none', now()) ON CONFLICT DO NOTHING;\n"
+    if kind == "Proxy":
+        service = int(str(data["service_id"]))
+        yield f"INSERT INTO services (id, tenant_id, created_at) VALUES ({service}, {tenant}, now()) ON CONFLICT DO NOTHING;\n"
+    table, columns = RECORDS[kind]
+    values = ", ".join(value(data[column]) for column in columns)  # type: ignore[arg-type]
+    updates = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns[1:])
+    yield f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {updates};\n"
+    model = f"record_type = {value(kind)} AND record_id = {number}"
+    yield f"INSERT INTO models (tenant_id, record_type, record_id) VALUES ({tenant}, {value(kind)}, {number}) ON CONFLICT DO NOTHING;\n"
+    yield (
+        f"INSERT INTO entries (data, tenant_id, model_id, created_at) SELECT {value(_json(data))}, {tenant}, id, now() "
+        f"FROM models WHERE {model};\n"
     )
+    yield f"INSERT INTO que_jobs (run_at, job_class, args) VALUES (now(), {value(JOB_CLASS)}, {value(_json([data]))});\nCOMMIT;\n"
 
 
-def literal(value: object) -> str:
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    return str(value) if isinstance(value, int) else quoted(str(value))
+def _json(thing: object) -> str:
+    return json.dumps(thing, ensure_ascii=False)

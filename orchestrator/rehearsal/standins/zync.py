@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.rehearsal.standins.schema import ZYNC_TABLES, create_script, literal
+from orchestrator.rehearsal.standins.schema import RECORDS, make_zync, note_script
 from orchestrator.rehearsal.standins.services import Unreachable
 from orchestrator.rehearsal.standins.serving import serve
 from orchestrator.rehearsal.standins.sql import Database, SqlError
 
-JOB_CLASS = "ProcessIntegrationEntryJob"
-COLUMNS = {
-    "Provider": ("providers", ("id", "tenant_id", "domain", "admin_domain")),
-    "Proxy": ("proxies", ("id", "tenant_id", "service_id", "endpoint", "sandbox_endpoint")),
-}
-
 
 def main(arguments: Sequence[str]) -> int:
     database = Database(os.environ["DATABASE_URL"])
-    database.run(create_script(ZYNC_TABLES))
+    if "schema_migrations" not in database.tables():
+        make_zync(database)
 
     def answer(method: str, path: str, body: str) -> tuple[int, str]:
         if path == "/status/live":
@@ -40,24 +36,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _note(database: Database, data: dict[str, Any]) -> tuple[int, str]:
-    if data.get("type") not in COLUMNS:
+    if data.get("type") not in RECORDS:
         return 422, "unknown type\n"
     try:
-        database.run(note_script(data))
+        database.run("".join(note_script(data)))
     except (SqlError, Unreachable) as error:
+        sys.stderr.write(f"{error}\n")
         return 503, f"{error}\n"
     return 200, "{}\n"
-
-
-def note_script(data: dict[str, Any]) -> str:
-    """The record, made or brought up to date; an entry of what was heard; a job to act on it."""
-    table, columns = COLUMNS[data["type"]]
-    values = ", ".join(literal(data[column]) for column in columns)
-    updates = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns[1:])
-    text = literal(json.dumps(data))
-    tenant, model = int(data["tenant_id"]), int(data["id"])
-    return (
-        f"BEGIN;\nINSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {updates};\n"
-        f"INSERT INTO entries (data, tenant_id, model_id) VALUES ({text}, {tenant}, {model});\n"
-        f"INSERT INTO que_jobs (job_class, args) VALUES ('{JOB_CLASS}', {text});\nCOMMIT;\n"
-    )

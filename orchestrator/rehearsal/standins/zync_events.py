@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.rehearsal.standins.services import redis
-from orchestrator.rehearsal.standins.sql import Database
+from orchestrator.rehearsal.standins.sql import Database, text
 
 QUEUE = "zync"
 WORKER = "ZyncWorker"
 PROVIDERS = """\
 SELECT id, CASE WHEN master THEN 1 ELSE 0 END, domain, self_domain FROM accounts
-WHERE (provider OR master) AND state = 'approved' ORDER BY id;"""
+WHERE (provider OR master) AND self_domain IS NOT NULL AND state = 'approved' ORDER BY id;"""
 PROXIES = """\
 SELECT proxies.id, services.account_id, services.id, proxies.endpoint, proxies.sandbox_endpoint
 FROM proxies JOIN services ON services.id = proxies.service_id ORDER BY proxies.id;"""
@@ -46,5 +46,5 @@ def notifications(database: Database) -> Iterator[dict[str, Any]]:
     for identifier, account, service, endpoint, sandbox in database.run(PROXIES):
         yield {
             "type": "Proxy", "id": int(identifier), "tenant_id": int(account), "service_id": int(service),
-            "endpoint": endpoint, "sandbox_endpoint": sandbox,
+            "endpoint": text(endpoint), "sandbox_endpoint": text(sandbox),
         }  # fmt: skip
