@@ -104,7 +104,7 @@ if [ ! -e "$run/pid" ]; then echo "$job could not be begun" >&2; exit 8; fi
 echo started; echo end
 """
 
-# directory job container -> "never|running|exited|lost code done_bytes", then the last line of its log
+# directory job container -> "never|running|exited|lost code done_bytes", then the last lines of its log
 STATE: Final = COMMON + """
 newest "$1/$2"
 if [ "$n" = 0 ]; then echo never - 0; echo; echo end; exit 0; fi
@@ -118,7 +118,7 @@ elif [ -e "$r/input" ]; then
   done=$(sed -n 's/^pos:[^0-9]*//p' "/proc/$reader/fdinfo/0" 2>/dev/null)
 fi
 echo "$state $code ${done:-0}"
-if [ -e "$r/log" ]; then sed '/^[[:space:]]*$/d' "$r/log" | tail -n 1 | head -c 2000; fi
+if [ -e "$r/log" ]; then tail -n 8 "$r/log" | tail -c 4000; fi
 echo; echo end
 """
 

@@ -29,14 +29,14 @@ class Jobs:
         ran = self._pods.script(workload, job_scripts.STATE, directory, job, workload.container)
         if ran.code:
             raise ClusterUnreachable(f"job {job} in pod {workload.pod} cannot be looked at: {ran.complaint}")
-        line, _, complaint = whole(ran).partition("\n")
+        line, _, log = whole(ran).partition("\n")
         state, code, done = line.split()
         if state not in STATES:
             raise ClusterUnreachable(f"the answer about job {job} in pod {workload.pod} makes no sense")
         return PodJobSeen.model_validate(
             {
                 "state": state, "code": None if code == "-" else int(code), "done_bytes": int(done),
-                "complaint": without_values(complaint),
+                "complaint": without_values(complaint(log)),
             }
         )
 
@@ -62,3 +62,10 @@ class Jobs:
         if ran.code:
             raise ClusterRefused(f"{effect.job} in pod {effect.pod}: {ran.complaint}")
         whole(ran)
+
+
+def complaint(log: str) -> str:
+    """The line that says what went wrong: the last one that calls itself an error, else the last one."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line or "FATAL" in line or "error:" in line]
+    return (errors or lines or [""])[-1]

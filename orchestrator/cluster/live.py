@@ -177,3 +177,6 @@ class LiveCluster:
     def in_pod(self, pod: str, identity: str, command: list[str], stdin: bytes = b"") -> Ran:
         """Exec in the very container that was seen; another one under its name is refused."""
         return self.pods.run(pod, identity, command, stdin)
+
+
+__all__ = ["LiveCluster", "whole"]

@@ -1,6 +1,6 @@
 """The sh scripts that look into SQL databases through the pod's own client. They write nothing but ForgetMark's.
 
-Names come as arguments and are checked before they stand in a statement: letters, digits and _ . - $ only.
+Names come as arguments and are checked before they stand in a statement: letters, digits and _ . - only.
 Exit code 7 says that the client failed; its words are on stderr.
 """
 
@@ -17,7 +17,7 @@ COMMON: Final = r"""
 export LC_ALL=C
 database=$1; shift
 for n in "$database" "$@"; do
-  case $n in ''|*[!A-Za-z0-9_.$-]*) echo "a name holds a character that is refused" >&2; exit 14;; esac
+  case $n in ''|*[!A-Za-z0-9_.-]*) echo "a name holds a character that is refused" >&2; exit 14;; esac
 done
 line='
 '

@@ -18,7 +18,7 @@ from orchestrator.events import EffectFact
 from orchestrator.port import WorkloadSeen
 
 NAMESPACE = "t"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 PROCESS = Path(__file__).parents[1] / "rehearsal" / "cluster_process.py"
 SLEEPING = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
 Object = dict[str, Any]
