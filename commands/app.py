@@ -14,7 +14,7 @@ from commands.check import check
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
 from commands.log import log
 from commands.plan import plan
-from commands.rehearse import rehearse
+from commands.rehearse import EPILOG, rehearse
 from commands.resolve import resolve
 from commands.resume import resume
 from commands.rollback import rollback
@@ -54,9 +54,10 @@ def root(
 ) -> None:
     pass
 
+EPILOGS = {"rehearse": EPILOG}
 
 for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, verify, rehearse):
-    app.command(verb.__name__)(verb)
+    app.command(verb.__name__, epilog=EPILOGS.get(verb.__name__))(verb)
 
 
 def main() -> None:

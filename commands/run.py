@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,6 +97,7 @@ def start(
     verbose: bool,
     output: Output,
     heard: Callable[[Entry], None] = lambda entry: None,
+    context: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
     """Open the run, say its id, carry it out; returns the id."""
     from datetime import UTC, datetime
@@ -109,9 +111,11 @@ def start(
             (printer.say_if_heard if output is Output.table else printer.tell)(f"run {run_id}")
         heard(entry)
 
-    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid))
+    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid) | context)
     state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=announce)
     ended(ledger, run_id, state, output)
+    if found.is_fresh:
+        printer.tell(f"restore: hint: now the databases and files: restore run {report.path}")
     return run_id
 
 

@@ -80,9 +80,9 @@ def free_bytes(cluster: LiveCluster, seen: WorkloadSeen, directory: str) -> int:
 
 
 def ask(cluster: LiveCluster, seen: WorkloadSeen, script: str, *arguments: str) -> list[str]:
-    """The lines that a script prints in the pod."""
+    """The lines that a script prints in the pod; none where it failed."""
     if not arguments:
         return []
     ran = cluster.in_pod(seen.pod, seen.container, scripts.argv(script, *arguments))
-    text = whole(ran) if ran.out.strip() != scripts.END.encode() else ""
+    text = whole(ran) if ran.code == 0 and ran.out.strip() != scripts.END.encode() else ""
     return text.split("\n") if text else []

@@ -35,7 +35,7 @@ MYSQL: Final = """
 MYSQL_PWD=$MYSQL_ROOT_PASSWORD; export MYSQL_PWD
 mysql -uroot -N -B -e 'SELECT VERSION(); SELECT @@datadir;
 SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS SIGNED) FROM information_schema.tables
-WHERE table_schema = DATABASE(); SELECT CONCAT("-");' -- "$1" || exit 7
+WHERE table_schema = DATABASE(); SELECT CONCAT("-");' --database="$1" || exit 7
 echo end
 """
 POSTGRESQL: Final = """

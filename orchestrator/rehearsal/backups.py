@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from orchestrator.rehearsal.components.configmaps import (
     apicast_environment,
@@ -20,7 +21,9 @@ from orchestrator.rehearsal.components.configmaps import (
 )
 from orchestrator.rehearsal.components.secrets import all_secrets
 from orchestrator.rehearsal.installation import APIMANAGER, Installation
+from orchestrator.rehearsal.lifecycle import Rehearsed
 from orchestrator.rehearsal.objects import Object
+from orchestrator.rehearsal.programs import write
 from orchestrator.rehearsal.types import resource_type
 
 OLD_NAMESPACE = "threescale-old"
@@ -48,6 +51,13 @@ def backup_objects(installation: Installation, mark: str = "backup") -> dict[str
     found |= {obj["metadata"]["name"]: printed(obj, mark, owner) for obj in configs}
     status = {"conditions": [{"type": "Available", "status": "True", "lastTransitionTime": CREATED}]}
     return found | {"apimanager": {**printed(apimanager, mark, None), "status": status}}
+
+
+def write_objects(directory: Path, cluster: Rehearsed) -> None:
+    """The JSON files, for the release and the kind of database that a cluster has, into a bundle."""
+    installation = Installation(cluster.release, cluster.namespace, cluster.root, "whole", cluster.database)
+    for name, obj in backup_objects(installation).items():
+        write(directory / f"{name}.json", json.dumps(obj, indent=2) + "\n", 0o600)
 
 
 def printed(obj: Object, mark: str, owner: Object | None) -> Object:
