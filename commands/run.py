@@ -111,7 +111,7 @@ def start(
             (printer.say_if_heard if output is Output.table else printer.tell)(f"run {run_id}")
         heard(entry)
 
-    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid) | context)
+    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid) | dict(context))
     state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=announce)
     ended(ledger, run_id, state, output)
     if found.is_fresh:
