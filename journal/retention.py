@@ -48,7 +48,8 @@ def _farewell(db: sqlite3.Connection, run: str, at: str) -> Pruned:
         raise RunMissing(f"there is no run {run} to remove")
     if run == OWN_CHAIN:
         raise JournalError("the journal's own chain is never removed")
-    return Pruned(run, *row, at)
+    seq, digest, opened_at, last_at = row
+    return Pruned(run, seq, digest, opened_at, last_at, at)
 
 
 def _blobs_of(db: sqlite3.Connection, run: str) -> set[str]:
