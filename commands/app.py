@@ -11,10 +11,13 @@ import typer
 
 from commands import printer
 from commands.check import check
+from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
 from commands.log import log
 from commands.plan import plan
+from commands.prune import prune
 from commands.rehearse import rehearse
+from commands.replay import replay
 from commands.resolve import resolve
 from commands.resume import resume
 from commands.rollback import rollback
@@ -55,7 +58,8 @@ def root(
     pass
 
 
-for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, verify, rehearse):
+for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, prune,
+             rehearse):
     app.command(verb.__name__)(verb)
 
 

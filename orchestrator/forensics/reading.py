@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from journal import OWN_CHAIN, Journal, Record
-from orchestrator.errors import JournalBroken, RunUnknown
+from orchestrator.errors import IllegalFact, JournalBroken, RunUnknown
 from orchestrator.events import EffectFact, Entry, Fact, UnknownFact, concrete
+from orchestrator.forensics.story import Story, tell_story
 from orchestrator.forensics.told import Told
 from orchestrator.recorder import entries_of
 from orchestrator.runs import explained
@@ -67,10 +68,20 @@ def tell(journal: Journal, run: str, *, after: int = 0, without: Sequence[str] =
 
 def history(journal: Journal, run: str) -> History:
     """A whole run. Raises RunUnknown, also for one whose facts were removed; JournalBroken."""
+    if run == OWN_CHAIN:
+        raise RunUnknown(f"{OWN_CHAIN} is the journal's own chain, no run", hint=f"restore log {OWN_CHAIN}")
     facts = tuple(tell(journal, run))
     if not facts:
         refuse_absent(journal, run)
     return History(run, facts)
+
+
+def story(run: str, facts: Sequence[Told]) -> Story:
+    """The story of these facts. Raises JournalBroken where they contradict each other."""
+    try:
+        return tell_story(run, facts)
+    except (IllegalFact, ValueError) as error:
+        raise JournalBroken(f"the facts of {run} contradict each other: {error}", hint=f"restore verify {run}") from error
 
 
 def refuse_absent(journal: Journal, run: str) -> None:

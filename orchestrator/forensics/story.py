@@ -7,7 +7,7 @@ attempt, from its start until something else than an effect of it is known; or l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ from orchestrator.forensics.told import Told
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState, evolve
 
 BEGINNINGS = {"StepStarted": False, "StepUndoStarted": True}  # name -> whether it goes back
+ENDINGS = frozenset({"StepFoundDone", "StepFoundRestored"})  # what comes after is another life or the way back
 TROUBLES = frozenset({"StepFailed", "StepFoundTorn", "DriftFound", "VerificationFailed"})
 
 
@@ -35,7 +36,10 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a step was busy with. kind: look, attempt or undo; `outcome` the type of the fact that ended it."""
+    """What a step was busy with. kind: look, attempt or undo; `outcome` the type of the fact that ended it.
+
+    is_back: after the run was turned back.
+    """
 
     step: str
     kind: str
@@ -45,6 +49,7 @@ class Span:
     first_seq: int
     last_seq: int
     outcome: str
+    is_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,18 @@ class StepStory:
 
     @property
     def seconds(self) -> float | None:
-        """From the first fact to the end of what it did; None for a step that nothing happened to."""
-        return (self.spans[-1].ended_at - self.spans[0].started_at).total_seconds() if self.spans else None
+        """From the first fact to the last on the way forward; None for a step that nothing happened to."""
+        return seconds_of([span for span in self.spans if not span.is_back])
+
+    @property
+    def back_seconds(self) -> float | None:
+        """The same of the way back."""
+        return seconds_of([span for span in self.spans if span.is_back])
+
+    @property
+    def attempts(self) -> int:
+        """How often it was begun, forward and back."""
+        return sum(span.kind != "look" for span in self.spans)
 
     @property
     def retries(self) -> int:
@@ -156,6 +171,10 @@ class Story:
         return next(step for step in self.steps if step.id == name)
 
 
+def seconds_of(spans: Sequence[Span]) -> float | None:
+    return (spans[-1].ended_at - spans[0].started_at).total_seconds() if spans else None
+
+
 def tell_story(run: str, facts: Sequence[Told]) -> Story:
     """The story of a run. Raises IllegalFact for facts that contradict each other, ValueError without an opening."""
     if not facts or not isinstance(facts[0].fact, RunOpened):
@@ -170,7 +189,8 @@ def tell_story(run: str, facts: Sequence[Told]) -> Story:
     for told in facts:
         if told.step in of_step:
             of_step[told.step].append(told)
-    steps = tuple(step_story(entry, state, of_step[str(entry["id"])]) for entry in opened.plan["steps"])
+    turn = next((told.seq for told in facts if told.type == "RollbackOpened"), len(facts) + 1)
+    steps = tuple(step_story(entry, state, of_step[str(entry["id"])], turn) for entry in opened.plan["steps"])
     lanes = tuple(dict.fromkeys(step.lane for step in steps))
     return Story(run, opened, state, tuple(facts), lives_of(facts), steps, tuple(changes), lanes)
 
@@ -185,11 +205,12 @@ def changed(before: RunState, after: RunState, told: Told) -> Iterator[tuple[int
             yield told.seq, name, after.steps[name].status
 
 
-def step_story(entry: Mapping[str, Any], state: RunState, facts: list[Told]) -> StepStory:
+def step_story(entry: Mapping[str, Any], state: RunState, facts: list[Told], turn: int) -> StepStory:
     name = str(entry["id"])
     return StepStory(
         id=name, title=str(entry.get("title", name)), lane=str(entry.get("lane", "")), entry=dict(entry),
-        state=state.steps[name], spans=tuple(spans_of(name, facts)), facts=tuple(facts),
+        state=state.steps[name], facts=tuple(facts),
+        spans=tuple(replace(span, is_back=span.first_seq > turn) for span in spans_of(name, facts)),
     )
 
 
@@ -198,7 +219,7 @@ def spans_of(step: str, facts: Sequence[Told]) -> Iterator[Span]:
     group: list[Told] = []
     for told in facts:
         begins = told.type in BEGINNINGS
-        if group and (begins or is_ended_by(group)):
+        if group and (begins or is_ended_by(group) or group[-1].type in ENDINGS):
             yield span_of(step, group)
             group = []
         if begins or group or isinstance(told.fact, StepFact):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -86,5 +87,5 @@ def _of_this_run(record: Record, epoch: int) -> dict[str, object]:
     return {**record.data, **({"epoch": epoch} if "epoch" in record.data else {})}
 
 
-def _at(record: Record) -> ev.datetime:
+def _at(record: Record) -> datetime:
     return told_of([record])[0].at

@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[tuple[Told, ...]], tuple[Told, ev.Fact]], str
         "evidence",
     ),
     "the-run-was-paused-where-it-would-finish": (
-        lambda facts: ((t := facts[-1]), ev.RunPaused(reason="no idea", needs="resume")),
+        lambda facts: (facts[-1], ev.RunPaused(reason="no idea", needs="resume")),
         "move",
     ),
     "the-picture-cannot-be-read": (
