@@ -18,6 +18,7 @@ from commands.plan import plan
 from commands.prune import prune
 from commands.rehearse import rehearse
 from commands.replay import replay
+from commands.report import report
 from commands.resolve import resolve
 from commands.resume import resume
 from commands.rollback import rollback
@@ -58,7 +59,7 @@ def root(
     pass
 
 
-for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, prune,
+for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, report, prune,
              rehearse):
     app.command(verb.__name__)(verb)
 

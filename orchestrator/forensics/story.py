@@ -145,7 +145,8 @@ class Story:
 
     @property
     def troubles(self) -> tuple[Told, ...]:
-        return tuple(told for told in self.facts if told.type in TROUBLES)
+        """Retries, and what they did not help with."""
+        return self.of_type("RetryScheduled", *TROUBLES)
 
     @property
     def decisions(self) -> tuple[Told, ...]:
