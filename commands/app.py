@@ -13,6 +13,7 @@ from commands import printer
 from commands.check import check
 from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
+from commands.export import export
 from commands.log import log
 from commands.plan import plan
 from commands.prune import prune
@@ -59,7 +60,7 @@ def root(
     pass
 
 
-for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, report, prune,
+for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, report, export, prune,
              rehearse):
     app.command(verb.__name__)(verb)
 

@@ -50,7 +50,7 @@ def log(
 
     wanted = filters(run, step, type_, since, grep)
     ledger = wiring.open_journal(journal, write=False)
-    show = Shower(run, output)
+    show = Shower(output)
     state, seq, steps, types = RunState(), 0, set[str](), set[str]()
     while True:
         for told in tell(ledger, run, after=seq):
@@ -106,10 +106,10 @@ def refuse_unknown_words(run: str, step: str, steps: set[str], type_: str, types
 class Shower:
     """Shows facts as they come, or all of them at the end."""
 
-    def __init__(self, run: str, output: LogOutput) -> None:
+    def __init__(self, output: LogOutput) -> None:
         from commands.lines import Lines
 
-        self.run, self.output = run, output
+        self.output = output
         self.lines = Lines.of_stdout()
         self.documents: list[dict[str, Any]] = []
 
@@ -122,9 +122,9 @@ class Shower:
         if self.output is LogOutput.table:
             printer.say(self.lines.line(told, took))
         elif self.output is LogOutput.jsonl:
-            printer.say(json.dumps(as_document(self.run, told), ensure_ascii=False))
+            printer.say(json.dumps(as_document(told), ensure_ascii=False))
         else:
-            self.documents.append(as_document(self.run, told))
+            self.documents.append(as_document(told))
 
     def end(self) -> None:
         if self.output in (LogOutput.json, LogOutput.yaml):

@@ -29,6 +29,7 @@ from journal.errors import (
 from journal.holders import holder_is_alive, this_holder
 from journal.records import OWN_CHAIN, Draft, Head, Lease, Outline, Pruned, Record, Verdict
 from journal.store import Journal
+from journal.verification import blobs_in
 from journal.writer import GroupWriter
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "RunMissing",
     "RunPruned",
     "Verdict",
+    "blobs_in",
     "holder_is_alive",
     "this_holder",
 ]

@@ -41,10 +41,7 @@ class History:
 
 def told_of(records: Sequence[Record]) -> list[Told]:
     """Records as facts, with what stands beside them."""
-    return [
-        Told(own(record, entry), record.actor, record.prev, record.digest)
-        for record, entry in zip(records, entries_of(records), strict=True)
-    ]
+    return [Told(own(record, entry), record) for record, entry in zip(records, entries_of(records), strict=True)]
 
 
 def own(record: Record, entry: Entry) -> Entry:

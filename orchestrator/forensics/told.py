@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestrator.events import Entry, Fact, Json, encode
+from journal import Record
+from orchestrator.events import Entry, Fact, encode
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`actor` is who recorded it (user@host), prev and digest its place in the chain."""
+    """`record` is the fact's row as it was stored; None for a fact that was never in a journal."""
 
     entry: Entry
-    actor: str = ""
-    prev: str = ""
-    digest: str = ""
+    record: Record | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who recorded it: user@host."""
+        return self.record.actor if self.record else ""
+
+    @property
+    def digest(self) -> str:
+        """Its place in the chain."""
+        return self.record.digest if self.record else ""
 
     @property
     def seq(self) -> int:
@@ -45,8 +55,9 @@ class Told:
         return getattr(self.entry.fact, "attempt", None) or 0
 
     @property
-    def data(self) -> Json:
-        return encode(self.entry.fact)[4]
+    def data(self) -> Mapping[str, Any]:
+        """What it says, with fields that this program doesn't know."""
+        return self.record.data if self.record else encode(self.entry.fact)[4]
 
 
 def encode_type(fact: Fact) -> str:
@@ -58,11 +69,7 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def as_document(run: str, told: Told) -> dict[str, Any]:
-    """A fact as one JSON object: every column of its row, and its sentence."""
-    name, version, step, attempt, data = encode(told.fact)
-    return {
-        "run": run, "seq": told.seq, "recorded_at": stamp(told.at), "epoch": told.entry.epoch, "actor": told.actor,
-        "type": name, "version": version, "step": step, "attempt": attempt, "sentence": told.fact.sentence(),
-        "data": data, "prev": told.prev, "digest": told.digest,
-    }
+def as_document(told: Told) -> dict[str, Any]:
+    """A fact as one JSON object: every column of its row as it was stored, and its sentence."""
+    assert told.record is not None
+    return asdict(told.record) | {"sentence": told.fact.sentence()}

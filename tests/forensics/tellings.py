@@ -63,7 +63,7 @@ def told(history: History) -> tuple[Told, ...]:
 def changed(facts: Sequence[Told], seq: int, fact: ev.Fact) -> tuple[Told, ...]:
     """The same facts with another one at this place."""
     return tuple(
-        Told(ev.Entry(t.seq, t.at, t.entry.epoch, fact), t.actor) if t.seq == seq else t for t in facts
+        Told(ev.Entry(t.seq, t.at, t.entry.epoch, fact)) if t.seq == seq else t for t in facts
     )
 
 
