@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +77,7 @@ def write(path: Path, records: Sequence[Record], run: str = RUN) -> Path:
             if lease is None or record.epoch != epoch:
                 lease = journal.take_lease(run, this_holder(), ttl_seconds=60, now=_at(record))
                 epoch = record.epoch
-            draft = Draft(record.type, _of_this_run(record, lease.epoch), record.version, record.step, record.attempt,
+            draft = Draft(record.type, _of_this_run(record, run, lease.epoch), record.version, record.step, record.attempt,
                           "operator@laptop")
             journal.append(lease, [draft], recorded_at=_at(record))
         if lease is not None:
@@ -83,8 +85,10 @@ def write(path: Path, records: Sequence[Record], run: str = RUN) -> Path:
     return path
 
 
-def _of_this_run(record: Record, epoch: int) -> dict[str, object]:
-    return {**record.data, **({"epoch": epoch} if "epoch" in record.data else {})}
+def _of_this_run(record: Record, run: str, epoch: int) -> dict[str, object]:
+    """The run's name is in the names of files that were set aside; its epoch in what was started."""
+    data: dict[str, object] = json.loads(re.sub("([.-](?:before|part))-run", rf"\1-{run}", json.dumps(dict(record.data))))
+    return {**data, **({"epoch": epoch} if "epoch" in data else {})}
 
 
 def _at(record: Record) -> datetime:
