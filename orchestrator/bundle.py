@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,7 @@ def inspect_bundle(path: Path, parts: frozenset[str], progress: Progress | None 
             inspection.inspect(part)
     inspection.compare(parts)
     files = tuple(inspection.files)
-    findings = [*inspection.findings, *stale_dumps(files), *other_files(path, parts)]
+    findings = [*inspection.findings, *stale_dumps(files), *other_files(path, parts, inspection.manifests)]
     return BundleReport(path=str(path), files=files, findings=tuple(findings), digest=digest_of(files))
 
 
@@ -220,12 +220,15 @@ def written_at(file: BundleFile) -> datetime | None:
     return file.sql.completed_at if file.sql else None
 
 
-def other_files(directory: Path, parts: frozenset[str]) -> Iterator[Finding]:
+def other_files(directory: Path, parts: frozenset[str], manifests: Mapping[str, Manifest]) -> Iterator[Finding]:
+    """What is said of the files that were not asked for: small ones were looked into all the same."""
     for path in sorted(directory.iterdir()):
         part = part_of(path.name)
         if part is None:
             yield note(printable(path.name), "is no file of the guide: left alone")
         elif part not in parts:
+            manifest = manifests.get(printable(path.name))
+            yield from (one for one in manifest.findings if one.severity == "error") if manifest else ()
             yield note(printable(path.name), "is of a part that was not asked for")
 
 

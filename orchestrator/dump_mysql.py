@@ -17,7 +17,9 @@ INSERT: Final = re.compile(
 )
 DELIMITER: Final = re.compile(rb"DELIMITER[ \t]+([;$|]{1,3})\s*(?:\n|\Z)", re.I)
 CREATE_TABLE: Final = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?(%b) \(" % NAME)
-COLUMN: Final = re.compile(rb"^\s+(`(?:[^`]|``)++`|\"[^\"]++\") ", re.M)
+COLUMN: Final = re.compile(
+    rb"^\s+(?!(?:CHECK|CONSTRAINT|FOREIGN|FULLTEXT|INDEX|KEY|PERIOD|PRIMARY|SPATIAL|UNIQUE)\b)(%b) " % NAME, re.M
+)
 DROP_TABLE: Final = re.compile(rb"DROP TABLE IF EXISTS (%b)" % NAME)
 USE: Final = re.compile(rb"USE (%b)" % NAME)
 CONDITIONAL: Final = re.compile(rb"/\*M?!\d*|\*/")

@@ -62,6 +62,8 @@ class PostgresqlWalk(Walk):
         if found := META.match(text.data, text.at):
             text.at = found.end()
             self.meta(found[1], found[2].decode("utf-8", "replace").rstrip("\r"))
+        elif text.data.startswith(b"\\", text.at):
+            raise DumpInvalid(self.no_statement())
         elif found := COPY.match(text.data, text.at):
             text.at = found.end()
             table, columns = table_of(found[1]), columns_of((found[2] or b"").split(b","))

@@ -94,7 +94,8 @@ def mariadb() -> Iterator[MariaDb]:
         )  # fmt: skip
         server = MariaDb(directory)
         command = [shutil.which("mariadbd") or "/usr/sbin/mariadbd", *quick, f"--socket={directory}/s", "--skip-networking",
-                   f"--pid-file={data}/pid", "--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M"]  # fmt: skip
+                   f"--pid-file={data}/pid", "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4",
+                   "--max-allowed-packet=64M"]  # fmt: skip
         with running(server, command):
             yield server
 
