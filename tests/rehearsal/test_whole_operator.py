@@ -117,6 +117,7 @@ def test_it_is_available_while_system_app_is_stopped(cluster: Rehearsed) -> None
     until(lambda: condition(cluster, "Available") == "True")
     say_replicas(cluster, "system", "appSpec", 1)
     wait_for_replicas(cluster, "system-app", 1)
+    say_replicas(cluster, "system", "appSpec", None)
 
 
 def test_sidekiq_waits_for_system_app(old: Rehearsed) -> None:
@@ -175,7 +176,7 @@ def test_scaling_system_app_runs_both_jobs_again(new: Rehearsed) -> None:
     before = {name: job_of(new, name)["metadata"]["uid"] for name in (PRE_JOB, POST_JOB)}
     scale(new, "system-app", 2)
     until(lambda: hooks_are_through(new) and all(job_of(new, name)["metadata"]["uid"] != before[name] for name in before))
-    say_replicas(new, "system", "appSpec", 1)
+    scale(new, "system-app", 1)
     wait_for_replicas(new, "system-app", 1)
     until(lambda: hooks_are_through(new))
 
