@@ -11,10 +11,15 @@ import typer
 
 from commands import printer
 from commands.check import check
+from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
+from commands.export import export
 from commands.log import log
 from commands.plan import plan
-from commands.rehearse import rehearse
+from commands.prune import prune
+from commands.rehearse import EPILOG, rehearse
+from commands.replay import replay
+from commands.report import report
 from commands.resolve import resolve
 from commands.resume import resume
 from commands.rollback import rollback
@@ -55,8 +60,12 @@ def root(
     pass
 
 
-for verb in (check, plan, run, resume, resolve, rollback, runs, status, log, verify, rehearse):
-    app.command(verb.__name__)(verb)
+VERBS = (
+    check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
+)
+EPILOGS = {rehearse: EPILOG}
+for verb in VERBS:
+    app.command(verb.__name__, epilog=EPILOGS.get(verb))(verb)
 
 
 def main() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from commands import printer, wiring
@@ -15,7 +16,9 @@ from commands.exits import INTERRUPTED
 from orchestrator.errors import RestoreError
 
 if TYPE_CHECKING:
+    from commands.lanes_table import LanesTable
     from journal import Journal
+    from orchestrator.clock import SystemClock
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.plan import Plan
@@ -40,17 +43,21 @@ def carry(
     from orchestrator.cluster.leases import InstallationLease
     from orchestrator.runs import Interruption, Session, carry_on
 
-    clock, progress = SystemClock(), printer.Progress(plan, verbose=verbose)
+    clock = SystemClock()
+    watched = Watched(journal, run, plan, clock, verbose=verbose)
 
     def hear(entry: Entry) -> None:
         heard(entry)
-        progress(entry)
+        watched.hear(entry)
 
     interruption = Interruption()
     guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:
-        with ended_by_signals(interruption):
-            state = carry_on(Session(journal, cluster, clock, hear, guard, interruption), run, plan, opening)
+        with ended_by_signals(interruption), watched:
+            session = Session(
+                journal, cluster, clock, heard=hear, sampled=watched.sample, guard=guard, interruption=interruption
+            )
+            state = carry_on(session, run, plan, opening)
         stopped = wiring.outcome(run, state)
     except RestoreError as error:
         stopped = error
@@ -60,6 +67,54 @@ def carry(
         tell_where_it_stands(journal, run)
         raise stopped
     return state
+
+
+class Watched:
+    """What a person sees of a run while it is carried out: lines, and on a terminal the table of lanes below."""
+
+    def __init__(self, journal: Journal, run: str, plan: Plan, clock: SystemClock, *, verbose: bool) -> None:
+        from orchestrator.progress import Meter
+        from orchestrator.state import RunState
+
+        self._meter, self._state, self._clock = Meter(plan), RunState(), clock
+        self._table = self._drawn(journal, run) if sys.stderr.isatty() and not verbose else None
+        tell = self._table.tell if self._table else printer.tell
+        self._lines = printer.Progress(plan, verbose=verbose, tell=tell)
+
+    def _drawn(self, journal: Journal, run: str) -> LanesTable:
+        """A table that goes on from what the journal knows of this run."""
+        from commands.lanes_table import LanesTable
+        from orchestrator.runs import load
+        from orchestrator.state import fold
+
+        with suppress(RestoreError):
+            entries = load(journal, run).entries
+            for entry in entries:
+                self._meter.hear(entry)
+            self._state = fold(entries)
+        return LanesTable(self._meter, lambda: self._state, self._clock.now)
+
+    def __enter__(self) -> Watched:
+        if self._table:
+            self._table.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._table:
+            self._table.__exit__(kind, value, trace)
+
+    def hear(self, entry: Entry) -> None:
+        if self._table:
+            from orchestrator.state import evolve
+
+            self._meter.hear(entry)
+            self._state = evolve(self._state, entry)
+        self._lines(entry)
+
+    def sample(self, step: str, done_bytes: int) -> None:
+        self._meter.sample(step, done_bytes, self._clock.now())
 
 
 def tell_where_it_stands(journal: Journal, run: str) -> None:

@@ -31,13 +31,32 @@ class LogOutput(enum.StrEnum):
 
 
 class Part(enum.StrEnum):
+    """orchestrator.parts.PARTS, as typer wants choices: a test holds the two together."""
+
+    system_database = "system-database"
+    system_storage = "system-storage"
+    zync = "zync"
     backend_redis = "backend-redis"
     system_redis = "system-redis"
+    objects = "objects"
 
 
 class Release(enum.StrEnum):
+    v2_11 = "2.11"
+    v2_12 = "2.12"
     v2_13 = "2.13"
+    v2_14 = "2.14"
     v2_15 = "2.15"
+
+
+class Queues(enum.StrEnum):
+    restore = "restore"
+    drop = "drop"
+
+
+class Database(enum.StrEnum):
+    mysql = "mysql"
+    postgresql = "postgresql"
 
 
 JournalPath = Annotated[
@@ -59,7 +78,20 @@ OutputAs = Annotated[Output, typer.Option("--output", "-o", help="How to print t
 LogOutputAs = Annotated[LogOutput, typer.Option("--output", "-o", help="How to print the facts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; go on.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every fact as it is recorded.")]
-Only = Annotated[list[Part] | None, typer.Option("--only", help="Restore this part only; may be repeated.")]
+Only = Annotated[list[Part] | None, typer.Option("--only", help="This part of the bundle only; may be repeated.")]
+
+WithObjects = Annotated[
+    bool,
+    typer.Option("--with-objects", help="Replace Secrets and ConfigMaps too, where 3scale is installed already."),
+]
+QueuesAs = Annotated[
+    Queues | None,
+    typer.Option(
+        "--queues", help="What becomes of the job queues in the dump of backend-redis (guide 9.5.4.2). [default: "
+        "asked on a terminal, else restore]", show_default=False,
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for --queues.", show_default=False)]
 
 
 def run_id(text: str) -> str:

@@ -1,13 +1,13 @@
 """The only module that prints. Results go to stdout, progress and messages to stderr.
 
-On a terminal and in a pipe alike: one line a step, when it ends. -v shows every fact.
+One line a step, when it ends; -v shows every fact. On a terminal commands/lanes_table.py draws below them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -73,12 +73,30 @@ def error(message: str, stands: str = "", hint: str = "") -> None:
         tell(f"restore: hint: {hint}")
 
 
+class Reading:
+    """Hears how far the reading of a file is; says so at every tenth of one that takes long."""
+
+    LARGE_BYTES = 256 * 1024 * 1024
+
+    def __init__(self) -> None:
+        self.tenths: dict[str, int] = {}
+
+    def __call__(self, name: str, done_bytes: int, total_bytes: int) -> None:
+        if total_bytes < self.LARGE_BYTES:
+            return
+        tenths = 10 * done_bytes // total_bytes
+        if tenths > self.tenths.get(name, 0):
+            self.tenths[name] = tenths
+            tell(f"  {'reading':<9} {name}: {tenths * 10:3} % of {total_bytes} bytes")
+
+
 class Progress:
     """Hears every fact as it becomes durable; says what a person wants to see of it."""
 
-    def __init__(self, plan: Plan, *, verbose: bool) -> None:
+    def __init__(self, plan: Plan, *, verbose: bool, tell: Callable[[str], None] = tell) -> None:
         self.plan = plan
         self.verbose = verbose
+        self.tell = tell
         self.begun: dict[str, float] = {}
 
     def __call__(self, entry: Entry) -> None:
@@ -87,13 +105,13 @@ class Progress:
         if step:
             self.begun.setdefault(step, entry.recorded_at.timestamp())
         if self.verbose:
-            tell(line_of(entry))
+            self.tell(line_of(entry))
         elif fact.name in ENDINGS:
             seconds = entry.recorded_at.timestamp() - self.begun.pop(step)
             title = self.plan.step(step).title
-            tell(f"  {ENDINGS[fact.name]:<9} {title:<58} {seconds:6.1f} s")
+            self.tell(f"  {ENDINGS[fact.name]:<9} {title:<58} {seconds:6.1f} s")
         elif fact.name in REMARKS:
-            tell(f"  {'...':<9} {step}: {fact.sentence()}" if step else f"  {'...':<9} {fact.sentence()}")
+            self.tell(f"  {'...':<9} {step}: {fact.sentence()}" if step else f"  {'...':<9} {fact.sentence()}")
 
 
 ENDINGS: Mapping[str, str] = {"StepFoundDone": "done", "StepFoundRestored": "restored", "StepFailed": "failed"}

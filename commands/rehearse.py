@@ -8,21 +8,39 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
-from commands.options import JournalPath, Only, Output, OutputAs, Release, Size, Verbose
+from commands.options import (
+    Database,
+    JournalPath,
+    Only,
+    Output,
+    OutputAs,
+    QueuesAs,
+    Reason,
+    Release,
+    Size,
+    Verbose,
+)
 from commands.run import start
 from orchestrator.errors import RehearsalFailed, VerificationMissed
+from orchestrator.rehearsal.standins import STAND_INS
 
 if TYPE_CHECKING:
     from journal import Journal
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.rehearsal.lifecycle import Rehearsed
+    from orchestrator.runbooks.options import Options
+
+
+OPERATOR = "The 3scale operator and the pods' containers: pods are plain processes, the operator a part of the cluster."
+REHEARSAL = {"rehearsal": [OPERATOR, *STAND_INS]}
+EPILOG = "Stand-ins: " + " ".join(REHEARSAL["rehearsal"])
 
 
 def rehearse(
@@ -32,8 +50,14 @@ def rehearse(
     ] = None,
     release: Annotated[Release, typer.Option(help="The release of 3scale whose shape it has.")] = Release.v2_15,
     only: Only = None,
+    database: Annotated[Database, typer.Option(help="The system database of the installation.")] = Database.mysql,
+    queues: QueuesAs = None,
+    reason: Reason = "",
     size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin without an installation: its objects are restored first.")
+    ] = False,
     die_at: Annotated[
         int | None, typer.Option("--die-at", metavar="N", help="Kill this process when fact N is durable.",
                                  show_default=False, min=1)
@@ -44,11 +68,10 @@ def rehearse(
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
-    """Restore on an embedded cluster: real redis-server processes behind a local Kubernetes API.
+    """Restore on an embedded cluster: real database servers behind a local Kubernetes API.
 
-    What has no real part: containers (pods are plain processes) and the 3scale operator (a small stand-in
-    that restarts both Redis for an edit of redis-config, as 2.15 does). A cluster that is left ends by itself
-    after an hour in which nobody asks it anything.
+    Real are redis-server, MariaDB and PostgreSQL, each in a pod of its own, and their clients. What is a
+    stand-in is listed below. A cluster that is left ends by itself after an hour in which nobody asks it anything.
 
     Exit status: as `restore run`; 6 when the data is not there, or a rollback is not exact.
     """
@@ -56,12 +79,12 @@ def rehearse(
         count = stop_all()
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
-    parts = wiring.only_of(only)
-    cluster = begin(release.value, size)
+    said = wiring.options_of(only, queues=queues, reason=reason)
+    cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
     try:
-        rehearsed(cluster, bundle or cluster.root / "bundle", parts, wiring.open_journal(journal, write=True),
-                  die_at=die_at, rollback=rollback, verbose=verbose, output=output)
+        rehearsed(cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True),
+                  fresh=fresh, die_at=die_at, rollback=rollback, verbose=verbose, output=output)
     except BaseException:
         printer.tell(f"the embedded cluster is still there: --kubeconfig {cluster.kubeconfig}")
         printer.tell("stop it with: restore rehearse --down")
@@ -73,18 +96,22 @@ def rehearse(
 
 
 def rehearsed(
-    cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], ledger: Journal, *, die_at: int | None, rollback: bool,
-    verbose: bool, output: Output,
+    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, *, fresh: bool, die_at: int | None,
+    rollback: bool, verbose: bool, output: Output,
 ) -> None:
-    """Plan, run, prove; take back and prove again where asked for."""
+    """Plan, run, prove; take back and prove again where asked for. A fresh one is two runs: objects, then data."""
     from orchestrator.rehearsal.digest import picture
 
-    before = picture(cluster)
-    report = wiring.sound_bundle(bundle, parts)
+    report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(str(cluster.kubeconfig), "", cluster.namespace, bundle) as live:
-        made, found, _ = wiring.sound_plan(live, report, parts)
+        if fresh:
+            made, found, _ = wiring.sound_plan(live, report, said)
+            start(made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL)
+        before = picture(cluster)
+        made, found, _ = wiring.sound_plan(live, report, said)
         run = start(
-            made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at)
+            made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at),
+            context=REHEARSAL,
         )
         prove(cluster, bundle, made.parts, output)
         if rollback:
@@ -105,7 +132,7 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
     rows = compare(cluster, bundle, parts)
     if output is Output.table:
         printer.table(
-            ("REDIS", "DATABASE", "KEYS IN BACKUP", "KEYS FOUND", "DIFFERENT"),
+            ("WORKLOAD", "WHAT", "IN BACKUP", "FOUND", "DIFFERENT"),
             [(r.workload, r.database, r.expected, r.found, r.different) for r in rows],
         )
     wrong = [r for r in rows if not r.is_equal]
@@ -114,8 +141,8 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
             f"{wrong[0].workload} {wrong[0].database} is not what the backup holds", hint="restore runs"
         )
     tell = printer.say if output is Output.table else printer.tell
-    tell("proof: every key of the backup is there, with its value and expiry")
-    tell("(left out: liveness-probe in db0, which the readiness probe of the pods writes)")
+    tell("proof: every key with its value and expiry, every row, every file and every host of the backup is there")
+    tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
 def take_back(live: LiveCluster, ledger: Journal, run: str, *, verbose: bool) -> None:
@@ -143,15 +170,23 @@ def base() -> Path:
     return user_state_path("restore") / "rehearsals"
 
 
-def begin(release: str, size: Size) -> Rehearsed:
-    """A fresh cluster with old data in it, and a sample bundle beside it."""
-    from orchestrator.rehearsal import lifecycle, seed
+def begin(
+    release: Literal["2.11", "2.12", "2.13", "2.14", "2.15"], size: Literal["small", "medium", "large"],
+    database: Literal["mysql", "postgresql"], said: Options, *, is_sample: bool, fresh: bool,
+) -> Rehearsed:
+    """A fresh cluster with old data in it, and a sample bundle beside it. Redis alone needs no more than Redis."""
+    from orchestrator.rehearsal import backups, lifecycle, seed
 
     root = base() / f"{release}-{secrets.token_hex(3)}"
     try:
-        cluster = lifecycle.start(root, release)
-        seed.fill_installation(cluster, size.value)
-        seed.make_bundle(cluster.root / "bundle", size.value)
+        is_redis = said.named <= {"backend-redis", "system-redis"} and not fresh
+        cluster = lifecycle.start(root, release, scope="redis" if is_redis else "whole", database=database, fresh=fresh)
+        if not fresh:
+            seed.fill_installation(cluster, size)
+        if is_sample:
+            seed.make_bundle(cluster.root / "bundle", size, database=database, parts=tuple(said.named))
+        if is_sample and not is_redis:
+            backups.write_objects(cluster.root / "bundle", cluster)
     except (lifecycle.RehearsalFailed, OSError, LookupError) as error:
         raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
     return cluster

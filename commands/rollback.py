@@ -50,7 +50,7 @@ def rollback(
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return
-        wiring.confirm(f"Take back {run}? What was written to the restored Redis since is lost.", yes=yes)
+        wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.", yes=yes)
         state = carry(ledger, cluster, run, loaded.plan, turn, verbose=verbose)
     ended(ledger, run, state, output)
 

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
-from commands.options import Context, JournalPath, Kubeconfig, Namespace, Only, Output, OutputAs, Verbose, Yes
+from commands.options import (
+    Context,
+    JournalPath,
+    Kubeconfig,
+    Namespace,
+    Only,
+    Output,
+    OutputAs,
+    QueuesAs,
+    Reason,
+    Verbose,
+    WithObjects,
+    Yes,
+)
 from orchestrator.errors import PlanChanged, UsageWrong
 
 if TYPE_CHECKING:
@@ -22,6 +36,7 @@ if TYPE_CHECKING:
     from orchestrator.findings import BundleReport
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
+    from orchestrator.runbooks.options import Options
     from orchestrator.state import RunState
 
 
@@ -31,6 +46,9 @@ def run(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
     only: Only = None,
+    with_objects: WithObjects = False,
+    queues: QueuesAs = None,
+    reason: Reason = "",
     journal: JournalPath = None,
     yes: Yes = False,
     verbose: Verbose = False,
@@ -46,12 +64,14 @@ def run(
 
     planned = read_plan(source) if source.is_file() else None
     bundle = Path(planned["bundle"]) if planned else source
-    parts = tuple(planned["plan"]["parts"]) if planned else wiring.only_of(only)
-    report = wiring.sound_bundle(bundle, parts)
+    said = options_of_plan(planned) if planned else wiring.options_of(
+        only, with_objects=with_objects, queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason
+    )
+    report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
         ledger = wiring.open_journal(journal, write=True)
         refuse_over_an_open_run(ledger, namespace_uid(cluster, cluster.connection.namespace))
-        made, found, warnings = wiring.sound_plan(cluster, report, parts)
+        made, found, warnings = wiring.sound_plan(cluster, report, said)
         if planned is not None and planned["digest"] != made.digest:
             raise PlanChanged(
                 f"{source} was made for another bundle or for what the installation was then",
@@ -59,6 +79,8 @@ def run(
             )
         for warning in warnings:
             printer.tell(f"restore: warning: {warning}")
+        for note in made.notes:
+            printer.tell(f"restore: note: {note}")
         wiring.confirm(
             f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
         )
@@ -75,6 +97,7 @@ def start(
     verbose: bool,
     output: Output,
     heard: Callable[[Entry], None] = lambda entry: None,
+    context: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
     """Open the run, say its id, carry it out; returns the id."""
     from datetime import UTC, datetime
@@ -88,9 +111,11 @@ def start(
             (printer.say_if_heard if output is Output.table else printer.tell)(f"run {run_id}")
         heard(entry)
 
-    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid))
+    facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid) | dict(context))
     state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=announce)
     ended(ledger, run_id, state, output)
+    if found.is_fresh:
+        printer.tell(f"restore: hint: now the databases and files: restore run {report.path}")
     return run_id
 
 
@@ -118,8 +143,16 @@ def read_plan(path: Path) -> dict[str, Any]:
     """A plan file as `restore plan --out` writes it."""
     try:
         read = json.loads(path.read_text())
-        return {key: read[key] for key in ("plan", "digest", "bundle")}
+        return {key: read[key] for key in ("plan", "digest", "bundle", "options")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageWrong(
             f"{path} is neither a bundle directory nor a plan file", hint="restore plan BUNDLE --out plan.json"
         ) from error
+
+
+def options_of_plan(planned: dict[str, Any]) -> Options:
+    """What was said when a plan file was made."""
+    from orchestrator.runbooks.options import Options
+
+    said = dict(planned["options"])
+    return Options(**(said | {"only": tuple(said["only"])}))

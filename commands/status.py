@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,9 @@ def status(
     from orchestrator.runs import load
 
     ledger = wiring.open_journal(journal, write=False)
+    if watch and output is Output.table and sys.stdout.isatty():
+        watched(ledger, run)
+        return
     shown = -1
     while True:
         state = load(ledger, run).state
@@ -36,6 +40,34 @@ def status(
         if not watch or state.closed:
             return
         time.sleep(WATCH_SECONDS)
+
+
+def watched(ledger: Journal, run: str) -> None:
+    """The table of lanes that whoever carries the run sees, from the journal alone, until the run is closed."""
+    from datetime import datetime
+
+    from commands.lanes_table import LanesTable
+    from orchestrator.clock import SystemClock
+    from orchestrator.progress import DONE_BYTES, Meter
+    from orchestrator.runs import load
+
+    loaded = load(ledger, run)
+    meter, heard, sampled = Meter(loaded.plan), 0, 0
+    with LanesTable(meter, lambda: loaded.state, SystemClock().now):
+        while True:
+            for entry in loaded.entries[heard:]:
+                meter.hear(entry)
+            heard = len(loaded.entries)
+            samples = ledger.samples(run)
+            for step, name, value, at in samples[sampled:]:
+                if step and name == DONE_BYTES:
+                    meter.sample(step, int(value), datetime.fromisoformat(at))
+            sampled = len(samples)
+            if loaded.state.closed:
+                break
+            time.sleep(WATCH_SECONDS)
+            loaded = load(ledger, run)
+    show(ledger, run, loaded.state, Output.table)
 
 
 def ledger_head(ledger: Journal, run: str) -> str:

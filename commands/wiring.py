@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.findings import BundleReport
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
+    from orchestrator.runbooks.options import Options
     from orchestrator.runs import Loaded
     from orchestrator.state import RunState
 
@@ -76,13 +77,28 @@ def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: st
     return cluster
 
 
-def sound_bundle(path: Path, only: tuple[str, ...]) -> BundleReport:
-    """The bundle's report, or the first thing that is wrong with it."""
+def options_of(
+    only: Sequence[str] | None, *, with_objects: bool = False, queues: str | None = None, reason: str = ""
+) -> Options:
+    """What was said on the command line about a restore; who said it is who runs this program."""
+    from orchestrator.runbooks.options import Options
+    from orchestrator.runs import user
+
+    return Options(
+        only=only_of(only), with_objects=with_objects, queues=queues or None,  # type: ignore[arg-type]
+        queues_by=user() if queues else "", queues_reason=reason if queues else "",
+    )
+
+
+def sound_bundle(path: Path, options: Options) -> BundleReport:
+    """The bundle's report, or the first thing that is wrong with it.
+
+    The objects are looked at too unless other parts are named: a new installation is made from them.
+    """
     from orchestrator.bundle import inspect_bundle
     from orchestrator.errors import BundleInvalid
-    from orchestrator.runbooks.threescale import PARTS
 
-    report = inspect_bundle(path, frozenset(only or PARTS))
+    report = inspect_bundle(path, options.named | (frozenset() if options.only else frozenset({"objects"})))
     if report.errors:
         wrong = report.errors[0]
         more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
@@ -91,15 +107,23 @@ def sound_bundle(path: Path, only: tuple[str, ...]) -> BundleReport:
 
 
 def sound_plan(
-    cluster: LiveCluster, report: BundleReport, only: tuple[str, ...]
+    cluster: LiveCluster, report: BundleReport, options: Options
 ) -> tuple[Plan, Installation, list[str]]:
     """The plan, what it was made from, and the warnings. Raises PreflightRefused: nothing was changed."""
+    from orchestrator.clock import SystemClock
     from orchestrator.errors import PreflightRefused
-    from orchestrator.observe import observe
+    from orchestrator.observe import forbidden, observe
+    from orchestrator.rights import rights_of
     from orchestrator.runbooks.threescale import preflight, restore_plan
 
-    found = observe(cluster)
-    findings = preflight(found, report, only)
+    found = observe(cluster, report, options.named, SystemClock().now())
+    made = restore_plan(found, report, options)
+    findings = preflight(found, report, options, forbidden(cluster, rights_of(made)))
+    if not made.steps and not any(f.severity == "error" for f in findings):
+        raise PreflightRefused(
+            f"namespace {found.namespace} has nothing that this bundle could be restored to",
+            hint="kubectl get deployments,deploymentconfigs --all-namespaces",
+        )
     refusals = [f"{f.subject}: {f.message}" for f in findings if f.severity == "error"]
     if refusals:
         raise PreflightRefused(
@@ -107,7 +131,22 @@ def sound_plan(
         )
     remarks = [*findings, *report.findings]
     warnings = [f"{f.subject}: {f.message}" for f in remarks if f.severity == "warning"]
-    return restore_plan(found, report, only), found, warnings
+    return made, found, warnings
+
+
+def asked_about_queues(said: str | None, only: Sequence[str] | None, *, yes: bool) -> str | None:
+    """Guide 9.5.4.2, asked on a terminal with both consequences; elsewhere what was said, or the default."""
+    from orchestrator.steps.decide_queues import CONSEQUENCES
+
+    is_wanted = not only or "backend-redis" in only_of(only)
+    if said is not None or yes or not is_wanted or not sys.stdin.isatty():
+        return said
+    lines = ["The dump of backend-redis holds job queues.", f"  restore (the default): {CONSEQUENCES['restore']}"]
+    lines += [f"  drop: {CONSEQUENCES['drop']}", "What becomes of them? [restore/drop] "]
+    sys.stderr.write("\n".join(lines))
+    sys.stderr.flush()
+    answer = sys.stdin.readline().strip().lower()
+    return "drop" if answer in ("d", "drop") else "restore"
 
 
 def confirm(question: str, *, yes: bool) -> None:

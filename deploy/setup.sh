@@ -42,28 +42,34 @@ can_install() {
         fail "these are missing, and installing them needs root, or sudo: $*" "as root: apt-get install $*"
 }
 
-# The rehearsal starts its own Redis servers; one that the package starts would be in nobody's use. A
-# server that ran before is not touched, and a policy that was here before stays.
+# The rehearsal starts its own servers; one that a package starts would be in nobody's use. A server that
+# ran before is not touched, and a policy that was here before stays. Nothing is removed: where another
+# product is in the way of a package, apt says so.
 install() {
     can_install "$@"
     say "installing $*"
-    brings_redis=no
-    case " $* " in *" redis-server "*) brings_redis=yes ;; esac
     apt update
     if [ ! -e "$policy" ]; then
         trap 'as_root rm -f "$policy"' EXIT
         trap 'exit 130' INT TERM HUP
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
-        apt install -y --no-install-recommends "$@"
+        apt install -y --no-install-recommends --no-remove "$@"
         as_root rm -f "$policy"
         trap - EXIT INT TERM HUP
     else
-        apt install -y --no-install-recommends "$@"
+        apt install -y --no-install-recommends --no-remove "$@"
     fi
-    if [ "$brings_redis" = yes ] && has systemctl; then
-        as_root systemctl --quiet disable redis-server >/dev/null 2>&1 || true
-    fi
+    for package in "$@"; do leave_disabled "$package"; done
+}
+
+leave_disabled() {
+    case $1 in
+        redis-server | postgresql) service=$1 ;;
+        mariadb-server) service=mariadb ;;
+        *) return 0 ;;
+    esac
+    ! has systemctl || as_root systemctl --quiet disable "$service" >/dev/null 2>&1 || true
 }
 
 # ---- Python ---------------------------------------------------------------------------------------
@@ -91,6 +97,10 @@ venv_package() {
 missing_packages() {
     has redis-server || echo redis-server
     has redis-cli || echo redis-tools
+    (PATH=$PATH:/usr/sbin; has mariadbd) || echo mariadb-server
+    has mariadb-dump || echo mariadb-client
+    (set -- /usr/lib/postgresql/*/bin/initdb; has initdb || [ -x "$1" ]) || echo postgresql
+    [ "$purpose" != tests ] || has busybox || echo busybox
     if [ -n "$python" ]; then venv_package "$python"
     elif has python3; then no_python
     else echo python3 python3-venv

@@ -36,6 +36,10 @@ class RunMissing(JournalError):
     """The journal holds no fact of this run."""
 
 
+class RunPruned(RunMissing):
+    """The facts of this run were removed; the end of its chain is known."""
+
+
 class RunHeld(JournalError):
     """Another holder has the lease of this run."""
 

@@ -17,6 +17,7 @@ from journal import schema
 from journal.errors import JournalDamaged, JournalMissing, JournalTooNew, JournalUnwritable, translated
 
 BUSY_TIMEOUT_SECONDS = 10.0
+QUICK_BYTES_MAX = 64 * 2**20  # a file up to this size is checked by SQLite before it is written to, in a moment
 
 # POSIX forgets all of a process's locks on a file when any descriptor of it is closed. `_make` closes
 # one, so no connection to that file may come to life in another thread meanwhile.
@@ -126,7 +127,8 @@ def _prepared(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     _try_writing(db)
     if version < schema.VERSION:
         schema.migrate(db)
-    if complaint := quick_check(db) or schema.difference(db):
+    complaint = quick_check(db) if path.stat().st_size <= QUICK_BYTES_MAX else None
+    if complaint := complaint or schema.difference(db):
         raise JournalDamaged(f"the journal {path} is damaged: {complaint}")
     return db
 

@@ -25,6 +25,7 @@ from typing import Literal
 
 COLUMNS = ("run", "seq", "recorded_at", "epoch", "actor", "type", "version", "step", "attempt", "data", "prev")
 GENESIS = "0" * 64
+OWN_CHAIN = "journal"  # the chain in which a journal records what was done to itself; no run
 
 Cell = tuple[bytes, bytes]
 Row = tuple[str, int, str, int, str, str, int, str | None, int | None, str, str, str]
@@ -79,6 +80,29 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """What is kept of a run whose facts were removed: seq and digest are the end of its chain."""
+
+    run: str
+    seq: int
+    digest: str
+    opened_at: str
+    last_at: str
+    pruned_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A run at a glance, without reading its facts. `last_type` is of its last fact that is of no step."""
+
+    run: str
+    opened_at: str
+    last_at: str
+    facts: int
+    last_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What `verify` found. `seq` is the first wrong fact, or the last one left of a chain cut off."""
 
@@ -87,6 +111,7 @@ class Verdict:
     reason: str
     facts: int
     head: str
+    blobs: int = 0  # how many were compared with their digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x52_4A_52_4E  # "RJRN": what `file` and a careful reader recognise a journal by.
-VERSION = 1
+VERSION = 2
 
 # STRICT tables would say the same, but SQLite 3.34 is still shipped by long-lived distributions.
 # WITHOUT ROWID leaves one b-tree: no index can disagree with the facts.
@@ -112,8 +112,111 @@ FROM facts ORDER BY run, seq
 """,
 )
 
+# ---- version 2: views for a post-mortem, and retention ------------------------------------------------
+
+# There is still no index upon the facts: each view reads them by their primary key, one run at a time.
+VIEWS_2 = (
+    """
+CREATE VIEW runs AS
+SELECT heads.run, opened.recorded_at AS opened_at, latest.recorded_at AS last_at,
+       round((julianday(latest.recorded_at) - julianday(opened.recorded_at)) * 86400, 3) AS seconds,
+       heads.seq AS facts, latest.type AS last_type, leases.epoch, leases.holder, leases.expires_at,
+       heads.digest AS head
+FROM heads
+LEFT JOIN facts AS opened ON opened.run = heads.run AND opened.seq = 1
+LEFT JOIN facts AS latest ON latest.run = heads.run AND latest.seq = heads.seq
+LEFT JOIN leases ON leases.run = heads.run
+WHERE heads.run <> 'journal'
+ORDER BY heads.rowid DESC
+""",
+    """
+CREATE VIEW steps AS
+SELECT told.run, told.step, told.first_at, told.last_at,
+       round((julianday(told.last_at) - julianday(told.first_at)) * 86400, 3) AS seconds,
+       told.attempts, told.facts, last.type AS last_type
+FROM (
+    SELECT run, step, min(seq) AS first_seq, min(recorded_at) AS first_at, max(recorded_at) AS last_at,
+           max(attempt) AS attempts, count(*) AS facts, max(CASE WHEN type LIKE 'Step%' THEN seq END) AS last_seq
+    FROM facts WHERE step IS NOT NULL GROUP BY run, step
+) AS told
+LEFT JOIN facts AS last ON last.run = told.run AND last.seq = told.last_seq
+ORDER BY told.run, told.first_seq
+""",
+    """
+CREATE VIEW timeline AS
+SELECT facts.run, facts.seq, facts.recorded_at AS at,
+       round((julianday(facts.recorded_at) - julianday(earlier.recorded_at)) * 86400, 3) AS seconds_since,
+       coalesce(facts.step, '') AS step, facts.attempt, facts.epoch, facts.actor, facts.type, facts.data
+FROM facts
+LEFT JOIN facts AS earlier ON earlier.run = facts.run AND earlier.seq = facts.seq - 1
+ORDER BY facts.run, facts.seq
+""",
+    """
+CREATE VIEW decisions AS
+SELECT run, seq, recorded_at AS at, coalesce(step, '') AS step, type, json_extract(data, '$.verdict') AS verdict,
+       coalesce(json_extract(data, '$.reason'), json_extract(data, '$.question')) AS reason,
+       coalesce(json_extract(data, '$.by'), actor) AS by
+FROM facts WHERE type LIKE 'Decision%' ORDER BY run, seq
+""",
+    """
+CREATE VIEW retries AS
+SELECT run, seq, recorded_at AS at, coalesce(step, '') AS step, attempt,
+       json_extract(data, '$.failures') AS failures, json_extract(data, '$.reason') AS reason,
+       json_extract(data, '$.not_before') AS not_before
+FROM facts WHERE type LIKE 'Retry%' ORDER BY run, seq
+""",
+)
+
+# What is known of a run whose facts were removed: the end of its chain. `unreferenced` holds the blobs
+# that a removal takes with it, and is empty outside its transaction.
+RETENTION = (
+    """
+CREATE TABLE pruned (
+    run TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, opened_at TEXT NOT NULL,
+    last_at TEXT NOT NULL, pruned_at TEXT NOT NULL
+)
+""",
+    """
+CREATE TABLE unreferenced (sha256 TEXT PRIMARY KEY NOT NULL)
+""",
+    """
+CREATE INDEX telemetry_by_run ON telemetry (run)
+""",
+    """
+CREATE TRIGGER facts_never_leave BEFORE DELETE ON facts
+WHEN NOT EXISTS (SELECT 1 FROM pruned WHERE run = OLD.run)
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END
+""",
+    """
+CREATE TRIGGER facts_never_return BEFORE INSERT ON facts
+WHEN EXISTS (SELECT 1 FROM pruned WHERE run = NEW.run)
+BEGIN SELECT RAISE(ABORT, 'the facts of this run were removed: it cannot go on'); END
+""",
+    """
+CREATE TRIGGER blobs_never_leave BEFORE DELETE ON blobs
+WHEN NOT EXISTS (SELECT 1 FROM unreferenced WHERE sha256 = OLD.sha256)
+BEGIN SELECT RAISE(ABORT, 'a blob is never deleted'); END
+""",
+    """
+CREATE TRIGGER pruned_never_replaced BEFORE INSERT ON pruned
+WHEN EXISTS (SELECT 1 FROM pruned WHERE run = NEW.run)
+BEGIN SELECT RAISE(ABORT, 'a run is removed once'); END
+""",
+    """
+CREATE TRIGGER pruned_never_change BEFORE UPDATE ON pruned
+BEGIN SELECT RAISE(ABORT, 'the head of a removed run never changes'); END
+""",
+    """
+CREATE TRIGGER pruned_never_leave BEFORE DELETE ON pruned
+BEGIN SELECT RAISE(ABORT, 'the head of a removed run is never deleted'); END
+""",
+)
+
 # What `schema_digest` gives for each version, so that opening needs neither sqlite-utils nor a copy.
-DIGESTS = {1: "ca5c344041c70c4594ace45fa4bffd43aee114290e03571010f130f8e255c4d4"}
+DIGESTS = {
+    1: "ca5c344041c70c4594ace45fa4bffd43aee114290e03571010f130f8e255c4d4",
+    2: "786021eb2dfa33225c1d6f8c07be48899f3d996b2b2a160d83f20596976b61e0",
+}
 
 
 def migrations() -> Migrations:
@@ -125,6 +228,14 @@ def migrations() -> Migrations:
     @steps()
     def first_tables(db: Database) -> None:
         for statement in (FACTS, *OTHER_TABLES, *TRIGGERS, *VIEWS):
+            db.execute(statement)
+
+    @steps()
+    def views_and_retention(db: Database) -> None:
+        for kind, name in (("VIEW", "runs"), ("VIEW", "steps"), ("VIEW", "timeline"),
+                           ("TRIGGER", "facts_never_leave"), ("TRIGGER", "blobs_never_leave")):
+            db.execute(f"DROP {kind} {name}")
+        for statement in (*RETENTION, *VIEWS_2):
             db.execute(statement)
 
     return steps
@@ -159,7 +270,8 @@ def stored_version(db: sqlite3.Connection) -> int | None:
 
 def schema_digest(db: sqlite3.Connection) -> str:
     """SHA-256 over the text of our tables, views, and of every trigger and index upon them."""
-    ours = ("facts", "heads", "leases", "blobs", "telemetry", "runs", "steps", "timeline")
+    ours = ("facts", "heads", "leases", "blobs", "telemetry", "runs", "steps", "timeline", "decisions", "retries",
+            "pruned", "unreferenced")
     rows = db.execute(
         "SELECT type, name, tbl_name, sql FROM sqlite_master"
         f" WHERE tbl_name IN ({','.join('?' * len(ours))}) AND sql IS NOT NULL ORDER BY type, name",

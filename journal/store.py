@@ -19,14 +19,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from journal import files, leases
-from journal.errors import JournalDamaged, JournalError, JournalUnwritable, RunMissing, translated
+from journal import files, leases, retention
+from journal.errors import JournalDamaged, JournalError, JournalUnwritable, RunMissing, RunPruned, translated
 from journal.records import (
     GENESIS,
+    OWN_CHAIN,
     Draft,
     Head,
     Lease,
     Line,
+    Outline,
+    Pruned,
     Record,
     Verdict,
     chain,
@@ -37,6 +40,14 @@ from journal.records import (
 from journal.verification import verify_run
 
 PAGE_FACTS = 500
+OUTLINES = """
+SELECT heads.run, opened.recorded_at, latest.recorded_at, heads.seq,
+       coalesce((SELECT type FROM facts WHERE run = heads.run AND step IS NULL ORDER BY seq DESC LIMIT 1), '')
+FROM heads
+JOIN facts AS opened ON opened.run = heads.run AND opened.seq = 1
+JOIN facts AS latest ON latest.run = heads.run AND latest.seq = heads.seq
+WHERE heads.run <> ? ORDER BY heads.rowid
+"""
 COLUMNS = "run, seq, recorded_at, epoch, actor, type, version, step, attempt, data, prev, digest"
 
 
@@ -132,35 +143,75 @@ class Journal:
             )
         return [record(row) for row in rows]
 
-    def read(self, run: str, *, after: int = 0) -> Iterator[Record]:
-        """The facts of a run with a seq above `after`, in order; none for a run that does not exist."""
-        query = f"SELECT {COLUMNS} FROM facts WHERE run = ? AND seq > ? ORDER BY seq LIMIT {PAGE_FACTS}"
-        while rows := self._rows(query, run, after):
+    def read(self, run: str, *, after: int = 0, without: Sequence[str] = ()) -> Iterator[Record]:
+        """The facts of a run with a seq above `after`, in order; none for a run that does not exist.
+
+        Facts of the types in `without` are left out.
+        """
+        query = (
+            f"SELECT {COLUMNS} FROM facts WHERE run = ? AND seq > ?"
+            f" AND type NOT IN ({','.join('?' * len(without))}) ORDER BY seq LIMIT {PAGE_FACTS}"
+        )
+        while rows := self._rows(query, run, after, *without):
             for row in rows:
                 yield self._record(row)
             after = rows[-1][1]
 
-    def runs(self) -> list[str]:
-        """Every run that has a fact, newest first, in the order they were opened."""
-        return [run for (run,) in self._rows("SELECT run FROM heads ORDER BY rowid DESC")]
+    def runs(self, *, limit: int = -1) -> list[str]:
+        """Every run that has a fact, newest first, in the order they were opened; `limit` -1 is all."""
+        query = "SELECT run FROM heads WHERE run <> ? ORDER BY rowid DESC LIMIT ?"
+        return [run for (run,) in self._rows(query, OWN_CHAIN, limit)]
+
+    def outlines(self) -> list[Outline]:
+        """Every run at a glance, oldest first: two look-ups each, however many facts it has."""
+        return [Outline(*row) for row in self._rows(OUTLINES, OWN_CHAIN)]
 
     def head(self, run: str) -> Head | None:
         """Seq and digest of the newest fact, None for a run that does not exist."""
         rows = self._rows("SELECT seq, digest FROM heads WHERE run = ?", run)
         return Head(*rows[0]) if rows else None
 
-    def verify(self, run: str, *, anchor: str | None = None) -> Verdict:
-        """Recomputes the whole chain; `anchor` is a digest of this run kept outside the file.
+    def verify(self, run: str, *, anchor: str | Head | None = None, whole_file: bool = False) -> Verdict:
+        """Recomputes the whole chain; `anchor` is a digest of this run kept outside the file, or its head then.
 
         Raises only RunMissing, and JournalUnwritable when the file cannot be read at all.
         """
         with self._lock, translated(self.path, "read"):
             with suppress(JournalDamaged):
                 self._rows("SELECT count(*) FROM sqlite_master")  # Heals what a killed writer left.
-            verdict = verify_run(self._db, run, anchor)
+            verdict = verify_run(self._db, run, anchor, whole_file=whole_file)
         if verdict is None:
+            self.refuse_pruned(run)
             raise RunMissing(f"the journal {self.path} holds no run {run}")
         return verdict
+
+    # -- retention ---------------------------------------------------------------------------------
+
+    def prune(self, runs: Sequence[str], *, actor: str, now: datetime) -> list[Pruned]:
+        """Removes the facts of these runs for ever, in one transaction; the end of each chain is kept.
+
+        Raises RunMissing for a run that is not there, and removes nothing then.
+        """
+        with self._transaction() as db:
+            return retention.prune(db, runs, actor=actor, at=timestamp(now))
+
+    def pruned(self) -> list[Pruned]:
+        """Every run whose facts were removed."""
+        with self._lock, translated(self.path, "read"):
+            return retention.pruned(self._db)
+
+    def refuse_pruned(self, run: str) -> None:
+        """Raises RunPruned for a run whose facts were removed."""
+        for one in self.pruned():
+            if one.run == run:
+                raise RunPruned(
+                    f"the facts of run {run} were removed at {one.pruned_at}; its head was {one.seq}:{one.digest}"
+                )
+
+    def compact(self) -> None:
+        """Gives the space of removed facts back to the disk; needs as much free space as the file is left with."""
+        with self._lock, translated(self.path, "written"):
+            self._db.execute("VACUUM")
 
     # -- blobs and telemetry ----------------------------------------------------------------------
 

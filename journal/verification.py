@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 from journal import files, schema
 from journal.errors import UNREACHABLE
-from journal.records import COLUMNS, GENESIS, Cell, Verdict, digest_of
+from journal.records import COLUMNS, GENESIS, Cell, Head, Verdict, digest_of
 
 KINDS = {"text": b"t", "integer": b"i", "null": b"n", "real": b"r", "blob": b"b"}
 CELLS = ", ".join(f"typeof({column}), CAST({column} AS BLOB)" for column in (*COLUMNS, "digest"))
@@ -35,38 +36,59 @@ class _Walk:
 
     facts: int = 0
     head: str = GENESIS
-    digests: set[str] = field(default_factory=set)
+    digests: list[str] = field(default_factory=list)
+    blobs: set[str] = field(default_factory=set)
 
 
-def verify_run(db: sqlite3.Connection, run: str, anchor: str | None) -> Verdict | None:
-    """The verdict on one run; None when the file has never heard of it."""
+def verify_run(
+    db: sqlite3.Connection, run: str, anchor: str | Head | None, *, whole_file: bool = False
+) -> Verdict | None:
+    """The verdict on one run; None when the file has never heard of it.
+
+    Reads the facts of that run and no others, so it takes no longer in a journal of many runs; with
+    `whole_file` SQLite's own check goes over every page as well.
+    """
     walk = _Walk()
     try:
         db.execute("BEGIN")
-        _check_file(db)
+        if complaint := (files.quick_check(db) if whole_file else None) or schema.difference(db):
+            raise _Flaw(None, complaint)
         if not _is_known(db, run):
             return None
         _walk(db, run, walk)
         _check_head(db, run, walk)
-        if anchor is not None and anchor not in walk.digests:
-            raise _Flaw(None, "the anchor is not in the chain: facts were cut off or rewritten since it was taken")
+        _check_anchor(anchor, walk)
     except _Flaw as flaw:
-        return Verdict("cut off" if flaw.cut_off else "broken", flaw.seq, flaw.reason, walk.facts, walk.head)
+        return _verdict(walk, "cut off" if flaw.cut_off else "broken", flaw.seq, flaw.reason)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in UNREACHABLE:
             raise
-        return Verdict("broken", None, f"sqlite cannot read the file: {error}", walk.facts, walk.head)
+        return _verdict(walk, "broken", None, f"sqlite cannot read the file: {error}")
     except UnicodeDecodeError:
-        return Verdict("broken", None, "the file holds text that is none", walk.facts, walk.head)
+        return _verdict(walk, "broken", None, "the file holds text that is none")
     finally:
         with suppress(sqlite3.Error):
             db.execute("ROLLBACK")
-    return Verdict("ok", None, "", walk.facts, walk.head)
+    return _verdict(walk, "ok", None, "")
 
 
-def _check_file(db: sqlite3.Connection) -> None:
-    if complaint := files.quick_check(db) or schema.difference(db):
-        raise _Flaw(None, complaint)
+def _verdict(walk: _Walk, status: Literal["ok", "broken", "cut off"], seq: int | None, reason: str) -> Verdict:
+    return Verdict(status, seq, reason, walk.facts, walk.head, len(walk.blobs))
+
+
+def _check_anchor(anchor: str | Head | None, walk: _Walk) -> None:
+    """A digest alone has to be somewhere in the chain; with its seq, at that very place."""
+    if anchor is None:
+        return
+    if isinstance(anchor, str):
+        if anchor not in walk.digests:
+            raise _Flaw(None, "the anchor is not in the chain: facts were cut off or rewritten since it was taken")
+        return
+    if anchor.seq > walk.facts:
+        reason = f"the chain is cut off after fact {walk.facts}: the anchor was taken at fact {anchor.seq}"
+        raise _Flaw(walk.facts, reason, cut_off=True)
+    if anchor.seq < 1 or walk.digests[anchor.seq - 1] != anchor.digest:
+        raise _Flaw(anchor.seq, f"fact {anchor.seq} or one before it was rewritten since the anchor was taken")
 
 
 def _is_known(db: sqlite3.Connection, run: str) -> bool:
@@ -76,18 +98,26 @@ def _is_known(db: sqlite3.Connection, run: str) -> bool:
 
 def _walk(db: sqlite3.Connection, run: str, walk: _Walk) -> None:
     for cells in _facts(db, run):
-        expected = walk.facts + 1
-        by_name = dict(zip(COLUMNS, cells, strict=False))
-        if by_name["seq"] != (b"i", b"%d" % expected):
-            raise _Flaw(expected, f"fact {expected} is missing")
-        if by_name["prev"] != (b"t", walk.head.encode()):
-            raise _Flaw(expected, f"fact {expected} does not follow the fact before it")
-        digest = digest_of(cells[:-1])
-        if cells[-1] != (b"t", digest.encode()):
-            raise _Flaw(expected, f"fact {expected} is not what was written: its digest differs")
-        _check_blobs(db, expected, by_name["data"][1])
-        walk.facts, walk.head = expected, digest
-        walk.digests.add(digest)
+        digest = _continued(cells, run, walk)
+        _check_blobs(db, walk, cells[COLUMNS.index("data")][1])
+        walk.facts, walk.head = walk.facts + 1, digest
+        walk.digests.append(digest)
+
+
+def _continued(cells: list[Cell], run: str, walk: _Walk) -> str:
+    """The digest of the row that continues the chain; raises when it does not."""
+    expected = walk.facts + 1
+    by_name = dict(zip(COLUMNS, cells, strict=False))
+    if by_name["seq"] != (b"i", b"%d" % expected):
+        raise _Flaw(expected, f"fact {expected} is missing")
+    if by_name["run"] != (b"t", run.encode()):
+        raise _Flaw(expected, f"fact {expected} is not of this run")
+    if by_name["prev"] != (b"t", walk.head.encode()):
+        raise _Flaw(expected, f"fact {expected} does not follow the fact before it")
+    digest = digest_of(cells[:-1])
+    if cells[-1] != (b"t", digest.encode()):
+        raise _Flaw(expected, f"fact {expected} is not what was written: its digest differs")
+    return digest
 
 
 def _facts(db: sqlite3.Connection, run: str) -> Iterator[list[Cell]]:
@@ -107,13 +137,16 @@ def blobs_in(value: object) -> Iterator[str]:
             yield from blobs_in(item)
 
 
-def _check_blobs(db: sqlite3.Connection, seq: int, data: bytes) -> None:
+def _check_blobs(db: sqlite3.Connection, walk: _Walk, data: bytes) -> None:
+    seq = walk.facts + 1
     try:
         value = json.loads(data)
     except ValueError:
         raise _Flaw(seq, f"fact {seq} holds no JSON") from None
     for sha256 in blobs_in(value):
-        _check_blob(db, seq, sha256)
+        if sha256 not in walk.blobs:
+            _check_blob(db, seq, sha256)
+            walk.blobs.add(sha256)
 
 
 def _check_blob(db: sqlite3.Connection, seq: int, sha256: str) -> None:

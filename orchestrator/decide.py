@@ -39,7 +39,8 @@ def move_of(name: str, step: StepState, plan: Plan, now: datetime) -> Iterator[M
         case "pending" | "started" | "held" | "undoing":  # before it, after it, after a crash: look
             yield overdue(name, step, plan, now) or Probe(name, is_poll=step.busy_since is not None)
         case "ready" | "undoable" if step.tries >= TRIES_MAX:
-            yield GiveUp(name, f"tried {step.tries} times and it is still not done")
+            why = f": {step.reason}" if step.reason else ""
+            yield GiveUp(name, f"tried {step.tries} times and it is still not done{why}")
         case "ready":
             yield Do(name)
         case "undoable":

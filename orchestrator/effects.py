@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-
 Engine = Literal["mysql", "postgresql"]
 Program = Literal[
     "load-mysql", "load-postgresql", "dump-mysql", "dump-postgresql", "return-mysql", "return-postgresql", "rake"

@@ -126,6 +126,8 @@ class Engine:
         ctx = self.context(name)
         seen = step.probe(self.cluster, ctx)
         yield
+        if progress := step.progress(seen):
+            self.recorder.sampled(name, progress)
         backward = self.recorder.state.phase == "backward"
         standing = step.restored(seen, ctx) if backward else step.standing(seen, ctx)
         facts = found_back(step, seen, standing, ctx) if backward else found(step, seen, standing, ctx)
@@ -172,9 +174,12 @@ class Engine:
     def context(self, name: str) -> Context:
         state = self.recorder.state
         step = state.steps[name]
+        now = self.clock.now()
+        waited = (now - step.busy_since).total_seconds() if step.busy_since else 0.0
         return Context(
-            run=self.run, now=label(self.clock.now()), attempt=step.attempt, before=step.before,
-            after=step.after, pictures=state.before_of(),
+            run=self.run, now=label(now), attempt=step.attempt, before=step.before, after=step.after,
+            pictures=state.before_of(), epoch=state.epoch, waited_seconds=waited,
+            undo_attempt=step.undo_attempt,
         )
 
     def attempt(self, name: str) -> int:
@@ -209,7 +214,7 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
     at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
     match standing.name:
         case "clear":
-            fact = ev.StepFoundClear(**at, seen=picture)
+            fact = ev.StepFoundClear(**at, seen=picture, reason=standing.reason)
         case "busy":
             fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":

@@ -70,10 +70,10 @@ class InstallationObserved(Fact):
     installation: Json
 
     def sentence(self) -> str:
-        found = ", ".join(
-            f"{w['kind']} {w['name']} (Redis {w['redis_version']})" for w in self.installation["workloads"]
-        )
-        return f"found 3scale {self.installation['release']}: {found}"
+        said = [f"{w['kind']} {w['name']} (Redis {w['redis_version']})" for w in self.installation["workloads"]]
+        said += [f"{d['kind']} {d['name']} ({d['version']})" for d in self.installation.get("databases", ())]
+        said += [f"{a['name']} {a['replicas']}" for a in self.installation.get("apps", ())]
+        return f"found 3scale {self.installation['release']}: {', '.join(said) or 'nothing installed yet'}"
 
 
 class LeaseTaken(Fact):
@@ -132,9 +132,10 @@ class RollbackFinished(Fact):
 class StepFoundClear(StepFact):
     name = "StepFoundClear"
     seen: Json
+    reason: str = ""  # what the attempt before came to
 
     def sentence(self) -> str:
-        return "looked: not done yet, free to go"
+        return "looked: not done yet, free to go" + (f" again: {self.reason}" if self.reason else "")
 
 
 class StepFoundBusy(StepFact):

@@ -38,7 +38,9 @@ class Recorder:
         *,
         actor: str = "",
         heard: Callable[[Entry], None] = lambda entry: None,
+        sampled: Callable[[str, int], None] = lambda step, done_bytes: None,
     ) -> None:
+        self.sampled = sampled  # progress of a step, in bytes: beside the facts, and never state
         self.state = state
         self.actor = actor
         self._tentative = state

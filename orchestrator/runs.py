@@ -43,6 +43,7 @@ from orchestrator.lanes import ThreadLanes
 from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
 from orchestrator.plan import Plan
 from orchestrator.port import Cluster, Guard
+from orchestrator.progress import DONE_BYTES
 from orchestrator.recorder import Admit, Published, Recorder, Writer, entries_of
 from orchestrator.state import RunState, fold
 
@@ -129,7 +130,10 @@ def new_run_id(runbook: str, now: datetime) -> str:
 
 def opening(plan: Plan, installation: Installation, bundle: BundleReport, context: Json) -> list[Fact]:
     """The first facts of a run. The plan is in them whole; the bundle by path and digest."""
-    found = {"path": bundle.path, "digest": bundle.digest, "files": [f.name for f in bundle.files]}
+    found = {
+        "path": bundle.path, "digest": bundle.digest, "files": [f.name for f in bundle.files],
+        "parts": sorted({f.part for f in bundle.files}),
+    }
     environment = {"python": platform.python_version(), "system": platform.platform()}
     opened = ev.RunOpened(
         plan=plan.model_dump(mode="json"), plan_digest=plan.digest, context=context | environment,
@@ -168,6 +172,7 @@ class Session:
     cluster: Cluster
     clock: Clock
     heard: Heard = lambda entry: None
+    sampled: Callable[[str, int], None] = lambda step, done_bytes: None
     guard: Guard | None = None
     interruption: Interruption = field(default_factory=lambda: Interruption())
 
@@ -209,7 +214,8 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal:
             if not facts:
                 return state
             recorder = Recorder(
-                state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard
+                state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard,
+                sampled=lambda step, done_bytes: sample(session, run, step, done_bytes),
             )
             engine = Engine(run, plan, recorder, session.cluster, session.clock, ThreadLanes())
             keeper.on_loss = engine.stop.set
@@ -219,6 +225,12 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal:
                 return drive(engine, recorder, lease, facts, keeper, session.interruption)
             finally:
                 recorder.close()
+
+
+def sample(session: Session, run: str, step: str, done_bytes: int) -> None:
+    """Progress, for whoever watches: beside the chain, and never needed to go on."""
+    session.journal.sample(run, step, DONE_BYTES, done_bytes, session.clock.now())
+    session.sampled(step, done_bytes)
 
 
 def refuse_when_taken(journal: Journal, lease: Lease) -> None:
@@ -309,13 +321,16 @@ def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:
 # ---- what must still be so when a run is gone on with -----------------------------------------------
 
 
+READING_KINDS = frozenset({"copy_into_pod", "load_dump", "sync_directory", "check_directory", "apply_object"})
+
+
 def same_bundle(loaded: Loaded, bundle: Path | None = None) -> None:
     """Refuse another bundle than the run's, as long as something of it is still to be copied."""
-    kinds = {step.id for step in loaded.plan.steps if step.kind == "copy_into_pod"}
-    if all(loaded.state.steps[name].status in ("finished", "skipped") for name in kinds):
+    reading = {step.id for step in loaded.plan.steps if step.kind in READING_KINDS}
+    if all(loaded.state.steps[name].status in ("finished", "skipped") for name in reading):
         return
     path = bundle or Path(loaded.opened.bundle["path"])
-    report = inspect_bundle(path, frozenset(loaded.plan.parts))
+    report = inspect_bundle(path, frozenset(loaded.opened.bundle["parts"]))
     if report.errors:
         raise BundleInvalid(
             f"{report.errors[0].subject}: {report.errors[0].message}", hint=f"restore check {path}"

@@ -336,7 +336,9 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
     match fact:
         case ev.StepFoundBusy():
             return replace(step, reason=fact.reason, busy_since=step.busy_since or at)
-        case ev.StepFoundClear() | ev.StepFoundUndoable():
+        case ev.StepFoundClear():
+            return replace(step, seen=fact.seen, busy_since=None, reason=fact.reason)
+        case ev.StepFoundUndoable():
             return replace(step, seen=fact.seen, busy_since=None, reason="")
         case ev.StepFoundDone():
             return replace(step, after=fact.seen, busy_since=None, reason="", ended_at=at)

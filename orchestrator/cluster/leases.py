@@ -120,11 +120,7 @@ class InstallationLease:
             )
 
     def _has_expired(self, spec: Object) -> bool:
-        try:
-            renewed = datetime.fromisoformat(str(spec["renewTime"]))
-        except (KeyError, ValueError):
-            return True
-        return self._now() > renewed + timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))
+        return has_expired(spec, self._now())
 
     def _body(self, found: Object | None, head: str) -> Object:
         stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -156,3 +152,25 @@ def standing(found: Object | None) -> list[str]:
     """The runs whose changes are in place, as the Lease notes them."""
     notes = ((found or {}).get("metadata") or {}).get("annotations") or {}
     return str(notes.get(STANDING, "")).split()
+
+
+def has_expired(spec: Object, now: datetime) -> bool:
+    try:
+        renewed = datetime.fromisoformat(str(spec["renewTime"]))
+    except (KeyError, ValueError):
+        return True
+    return now > renewed + timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))
+
+
+def holder_of(rest: Rest, now: datetime) -> str:
+    """Who works on this namespace now, and at what; "" where nobody does, or it may not be looked up."""
+    try:
+        found = rest.find(f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases/{NAME}")
+    except ClusterRefused:
+        return ""
+    spec = (found or {}).get("spec") or {}
+    holder = str(spec.get("holderIdentity") or "")
+    if not holder or has_expired(spec, now) or holder_is_alive(holder) is False:
+        return ""
+    notes = ((found or {}).get("metadata") or {}).get("annotations") or {}
+    return f"run {notes.get(RUN, '?')}, held by {holder}"

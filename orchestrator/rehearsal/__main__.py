@@ -8,7 +8,7 @@ import logging
 import os
 from pathlib import Path
 
-from orchestrator.rehearsal.installation import RELEASES
+from orchestrator.rehearsal.installation import DATABASES, RELEASES, SCOPES
 from orchestrator.rehearsal.running import Options, run
 
 
@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="directory of everything the cluster has")
     parser.add_argument("--release", choices=RELEASES, default=defaults.release)
     parser.add_argument("--namespace", default=defaults.namespace)
+    parser.add_argument("--scope", choices=SCOPES, default=defaults.scope)
+    parser.add_argument("--database", choices=DATABASES, default=defaults.database)
+    parser.add_argument("--fresh", action="store_true", help="the operator alone: nothing is installed yet")
     parser.add_argument("--port", type=int, default=defaults.port)
     parser.add_argument("--idle-minutes", type=float, default=defaults.idle_minutes)
     parser.add_argument("--operator-delay-seconds", type=float, default=defaults.operator_delay_seconds)

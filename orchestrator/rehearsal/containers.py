@@ -110,14 +110,14 @@ class Container:
         return START_FAILED
 
     def stop(self, grace_seconds: float) -> None:
-        """SIGTERM now and SIGKILL after the grace; called again, a shorter grace counts."""
+        """The stop signal now and SIGKILL after the grace; called again, a shorter grace counts."""
         first = not self.stopping.is_set()
         self.stopping.set()
         if not self.running or self._process is None:
             return
         if first:
             self._event("normal", "Killing", f"Stopping container {self.name}")
-            self._process.signal(signal.SIGTERM)
+            self._ask_to_end(self._process)
         if self._killing:
             self._killing.cancel()
         self._killing = asyncio.get_running_loop().call_later(grace_seconds, self._kill)
@@ -206,10 +206,13 @@ class Container:
         return code
 
     def _end(self, process: Process) -> None:
-        """Ends a process that is not alive: SIGTERM, and SIGKILL after the grace of the pod."""
-        process.signal(signal.SIGTERM)
+        """Ends a process that is not alive: the stop signal, and SIGKILL after the grace of the pod."""
+        self._ask_to_end(process)
         grace_seconds = self._around.pod["spec"].get("terminationGracePeriodSeconds", 30)
         asyncio.get_running_loop().call_later(grace_seconds, process.signal, signal.SIGKILL)
+
+    def _ask_to_end(self, process: Process) -> None:
+        process.signal(self.launched.stop_signal if self.launched else signal.SIGTERM)
 
     def _end_becomes_past(self) -> None:
         if "terminated" in self._state:

@@ -7,6 +7,7 @@ kubelet's business.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -39,12 +40,16 @@ class ContainerContext:
 
 @dataclass(frozen=True)
 class Launch:
-    """The main process of a container. `path_prefix` comes first in PATH, also for every exec."""
+    """The main process of a container. `path_prefix` comes first in PATH, also for every exec.
+
+    `stop_signal` is the STOPSIGNAL of the image: what asks the process to end.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
     path_prefix: tuple[Path, ...] = field(default=())
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 class Recipe(Protocol):

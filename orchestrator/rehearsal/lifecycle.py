@@ -21,7 +21,7 @@ from typing import Any
 CLUSTER_FILE = "cluster.json"
 LOG_FILE = "cluster.log"
 POLL_SECONDS = 0.02
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
 
@@ -38,6 +38,8 @@ class Rehearsed:
     namespace: str
     release: str
     pid: int
+    scope: str = "redis"
+    database: str = "mysql"
 
 
 def start(
@@ -45,20 +47,29 @@ def start(
     release: str,
     *,
     namespace: str = "threescale",
+    scope: str = "redis",
+    database: str = "mysql",
+    fresh: bool = False,
     idle_minutes: float = 60.0,
     operator_delay_seconds: float = 0.2,
 ) -> Rehearsed:
-    """Starts a cluster in `root` and waits until its installation is ready; a running one is given back."""
+    """Starts a cluster in `root` and waits until its installation is ready; a running one is given back.
+
+    `scope` is "redis" (the two Redis databases alone) or "whole" (all of 3scale), `database` the system database:
+    "mysql" or "postgresql". With `fresh` the operator is there, and nothing that it would install.
+    """
     root = prepared(root)
     running = find(root)
     if running is None:
         options = {
             "--root": root, "--release": release, "--namespace": namespace, "--idle-minutes": idle_minutes,
-            "--operator-delay-seconds": operator_delay_seconds,
+            "--operator-delay-seconds": operator_delay_seconds, "--scope": scope, "--database": database,
         }  # fmt: skip
-        running = awaited(root, spawned(root, [str(word) for pair in options.items() for word in pair]))
-    if (running.release, running.namespace) != (release, namespace):
-        raise RehearsalFailed(f"a cluster with release {running.release} runs in {root}; stop it first")
+        words = [str(word) for pair in options.items() for word in pair] + ["--fresh"] * fresh
+        running = awaited(root, spawned(root, words))
+    if (running.release, running.namespace, running.scope, running.database) != (release, namespace, scope, database):
+        there = f"release {running.release} ({running.scope}, {running.database})"
+        raise RehearsalFailed(f"a cluster with {there} runs in {root}; stop it first")
     return running
 
 
@@ -68,7 +79,9 @@ def find(root: Path) -> Rehearsed | None:
     if found is None or not found["ready"]:
         return None
     root = root.resolve()
-    return Rehearsed(root, root / "kubeconfig", found["namespace"], found["release"], found["pid"])
+    return Rehearsed(
+        root, root / "kubeconfig", found["namespace"], found["release"], found["pid"], found["scope"], found["database"]
+    )
 
 
 def find_all(base: Path) -> list[Rehearsed]:

@@ -1,9 +1,9 @@
 """A tiny 3scale operator: installs what an APIManager stands for, and reverts what the real one reverts.
 
-What it does and leaves alone is that of the 3scale operator 0.10 (for 3scale 2.13) and 0.12 (2.15), for the two Redis
-databases. Whatever is missing is made again with its default. Labels and annotations are merged, so
-foreign ones survive. An edit of `redis-config` survives too; in 2.15 it also restarts both databases, as
-the ConfigMap's resourceVersion is an annotation of both pod templates. Replicas are left alone.
+What it does and leaves alone is that of the 3scale operator 0.8 to 0.12 (for 3scale 2.11 to 2.15); the order and the
+rules are in `reconciling`. Of a whole installation its own Deployment is a part: without a ready pod of it
+nothing is reconciled. A reconciliation that fails is tried again after a second, where the real one takes
+five seconds and more.
 """
 
 from __future__ import annotations
@@ -16,43 +16,56 @@ from pathlib import Path
 from aiohttp import web
 
 from orchestrator.rehearsal.apierrors import ApiError
-from orchestrator.rehearsal.controllers.base import owner_reference
-from orchestrator.rehearsal.history import Event
-from orchestrator.rehearsal.installation import (
-    APIMANAGER,
-    CONFIG_MAP,
-    REDIS_WORKLOADS,
-    RENAMED_COMMANDS,
-    Installation,
+from orchestrator.rehearsal.apimanagerstatus import (
+    are_admitted,
+    preflight_failure,
+    state_of,
+    write_status,
 )
-from orchestrator.rehearsal.objects import Object, timestamp
+from orchestrator.rehearsal.components.apimanager import default_hosts, set_defaults
+from orchestrator.rehearsal.controllers.base import is_deleting
+from orchestrator.rehearsal.history import Event
+from orchestrator.rehearsal.installation import OPERATOR, Installation
+from orchestrator.rehearsal.objects import Object
+from orchestrator.rehearsal.reconciling import Blocked, Reconciler, installation_of
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
 
-WATCHED = ("APIManager", "ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount", "Deployment", "DeploymentConfig")
+WATCHED = (
+    "APIManager", "ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount", "Deployment", "DeploymentConfig",
+    "Route", "Job",
+)  # fmt: skip
+AGAIN_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Operator:
-    """Extension of the API server. It looks `delay_seconds` after a change, as a busy operator would."""
+    """Extension of the API server. It looks `delay_seconds` after a change, as a busy operator would.
 
-    def __init__(self, installation: Installation, *, delay_seconds: float = 0.2) -> None:
+    `fresh` is a namespace in which the operator is installed, and nobody has asked it for anything yet.
+    """
+
+    def __init__(self, installation: Installation, *, delay_seconds: float = 0.2, fresh: bool = False) -> None:
         self.ready = asyncio.Event()
-        """Set once every workload has been ready."""
+        """Set once all that there should be has been ready: every workload and route, or the operator alone."""
         self._installation = installation
         self._delay_seconds = delay_seconds
+        self._fresh = fresh
         self._timer: asyncio.TimerHandle | None = None
+        self._blocked_by = ""
         self._store = Store()
 
     async def start(self, store: Store, root: Path) -> None:
-        """Makes the namespace, the Secrets and the APIManager, then installs what is missing."""
+        """Makes the namespace and the operator's Deployment; unless `fresh`, also the APIManager and what it is for."""
         self._store = store
         namespace, ours = self._installation.namespace, self._installation
         if store.find(resource_type("Namespace"), None, namespace) is None:
             store.create(resource_type("Namespace"), None, {"metadata": {"name": namespace}})
-        for obj in (ours.apimanager(), *ours.secrets()):
-            self._create_if_missing(obj)
+        first = [ours.operator()] if ours.scope == "whole" else ours.secrets()
+        for obj in first if self._fresh else [*first, ours.apimanager()]:
+            if store.find(resource_type(obj["kind"]), namespace, obj["metadata"]["name"]) is None:
+                store.create(resource_type(obj["kind"]), namespace, obj)
         store.subscribe(self._notice)
         self._reconcile()
 
@@ -64,114 +77,92 @@ class Operator:
     def routes(self) -> Mapping[str, Callable[[web.Request, str, str], Awaitable[web.StreamResponse]]]:
         return {}
 
+    # When it looks
+
     def _notice(self, event: Event) -> None:
         namespace = event.object["metadata"].get("namespace")
         if event.rt.kind in WATCHED and namespace == self._installation.namespace:
             self._note_readiness()
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(self._delay_seconds, self._reconcile)
+            self._look_after(self._delay_seconds)
+
+    def _look_after(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._reconcile)
 
     def _reconcile(self) -> None:
         self._timer = None
+        apimanager = next(self._store.scan(resource_type("APIManager"), self._installation.namespace), None)
+        if apimanager is None or is_deleting(apimanager) or not self._is_running():
+            return
         try:
-            self._bring_about()
+            self._bring_about(apimanager["metadata"]["name"])
         except ApiError as error:
             log.warning("the operator was refused: %s", error)
+            self._look_after(AGAIN_SECONDS)
 
-    def _bring_about(self) -> None:
-        apimanager = self._find("APIManager", APIMANAGER)
-        if apimanager is None or "deletionTimestamp" in apimanager["metadata"]:
+    def _is_running(self) -> bool:
+        if self._installation.scope == "redis":
+            return True
+        deployment = self._store.find(resource_type("Deployment"), self._installation.namespace, OPERATOR)
+        return bool(((deployment or {}).get("status") or {}).get("availableReplicas"))
+
+    def _bring_about(self, name: str) -> None:
+        rt, namespace = resource_type("APIManager"), self._installation.namespace
+        apimanager = self._store.get(rt, namespace, name)
+        if self._has_preflights and preflight_failure(apimanager):
+            self._say(apimanager)
             return
-        owner = [owner_reference(apimanager)]
-        config_map = self._ensure(owned(self._installation.config_map(), owner))
-        if self._installation.release != "2.13":
-            config_map = self._change("ConfigMap", CONFIG_MAP, forbid_replication) or config_map
-        for obj in self._installation.belongings(config_map["metadata"]["resourceVersion"]):
-            self._ensure(owned(obj, owner))
-        status = self._status()
-        self._store.change(
-            resource_type("APIManager"),
-            self._installation.namespace,
-            APIMANAGER,
-            lambda stored: write_status(stored, status),
-            subresource="status",
-        )
+        installation = installation_of(self._installation, apimanager)
+        apimanager = self._store.change(rt, namespace, name, lambda obj: set_defaults(obj, installation)) or apimanager
+        try:
+            Reconciler(self._store, self._installation).run(apimanager)
+            self._blocked_by = ""
+        except Blocked as blocked:
+            if str(blocked) != self._blocked_by:
+                log.info("the operator goes no further: %s", blocked)
+            self._blocked_by = str(blocked)
+            self._look_after(AGAIN_SECONDS)
+        self._say(apimanager)
 
-    # The objects
-
-    def _ensure(self, wanted: Object) -> Object:
-        kind, name = wanted["kind"], wanted["metadata"]["name"]
-        created = self._create_if_missing(wanted)
-        return created or self._change(kind, name, lambda stored: merge(stored, wanted)) or wanted
-
-    def _create_if_missing(self, wanted: Object) -> Object | None:
-        if self._find(wanted["kind"], wanted["metadata"]["name"]):
-            return None
-        return self._store.create(resource_type(wanted["kind"]), self._installation.namespace, wanted)
-
-    def _find(self, kind: str, name: str) -> Object | None:
-        return self._store.find(resource_type(kind), self._installation.namespace, name)
-
-    def _change(self, kind: str, name: str, change: Callable[[Object], None]) -> Object | None:
-        return self._store.change(resource_type(kind), self._installation.namespace, name, change)
+    @property
+    def _has_preflights(self) -> bool:
+        return self._installation.scope == "whole" and self._installation.has_deployments
 
     # What it says
 
+    def _say(self, apimanager: Object) -> None:
+        installation = installation_of(self._installation, apimanager)
+        deployments = self._states(installation)
+        available = not deployments["starting"] and self._has_routes(installation)
+        self._store.change(
+            resource_type("APIManager"),
+            installation.namespace,
+            apimanager["metadata"]["name"],
+            lambda stored: write_status(stored, deployments, available=available, preflights=self._has_preflights),
+            subresource="status",
+        )
+
     def _note_readiness(self) -> None:
-        if not self.ready.is_set() and self._status()["ready"] == list(REDIS_WORKLOADS):
+        if self.ready.is_set():
+            return
+        if self._fresh:
+            is_ready = self._is_running()
+        else:
+            states = self._states(self._installation)
+            is_ready = not states["starting"] and not states["stopped"] and self._has_routes(self._installation)
+        if is_ready:
             self.ready.set()
 
-    def _status(self) -> dict[str, list[str]]:
+    def _states(self, installation: Installation) -> dict[str, list[str]]:
         """Names of workloads by how they are: ready, starting, stopped."""
         found: dict[str, list[str]] = {"ready": [], "starting": [], "stopped": []}
-        for name in REDIS_WORKLOADS:
-            found[state_of(self._find(self._installation.workload_kind, name))].append(name)
+        rt = resource_type(installation.workload_kind)
+        for name in installation.workloads():
+            found[state_of(self._store.find(rt, installation.namespace, name))].append(name)
         return found
 
-
-def state_of(workload: Object | None) -> str:
-    if workload is None:
-        return "starting"
-    wanted, status = workload["spec"].get("replicas", 1), workload.get("status") or {}
-    if wanted == 0:
-        return "stopped"
-    is_seen = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
-    return "ready" if is_seen and status.get("readyReplicas", 0) >= wanted else "starting"
-
-
-def owned(obj: Object, owner: list[Object]) -> Object:
-    return {**obj, "metadata": {**obj["metadata"], "ownerReferences": owner}}
-
-
-def merge(stored: Object, wanted: Object) -> None:
-    """The operator's labels and annotations into what is there, also of a pod template; nothing else."""
-    merge_metadata(stored["metadata"], wanted["metadata"])
-    template = (wanted.get("spec") or {}).get("template")
-    if template:
-        merge_metadata(stored["spec"]["template"].setdefault("metadata", {}), template["metadata"])
-
-
-def merge_metadata(stored: Object, wanted: Object) -> None:
-    for field in ("labels", "annotations"):
-        if wanted.get(field):
-            stored[field] = {**(stored.get(field) or {}), **wanted[field]}
-
-
-def forbid_replication(config_map: Object) -> None:
-    """2.15 appends two lines where they are missing, and keeps the rest of the text as it was edited."""
-    data = config_map.setdefault("data", {})
-    text = data.get("redis.conf", "")
-    missing = [line for line in RENAMED_COMMANDS if line not in text]
-    if missing:
-        data["redis.conf"] = "\n".join([text, *missing]) + "\n"
-
-
-def write_status(apimanager: Object, deployments: dict[str, list[str]]) -> None:
-    """A workload without replicas doesn't count as missing: Available stays true."""
-    status = apimanager.setdefault("status", {})
-    available = "False" if deployments["starting"] else "True"
-    before = next((one for one in status.get("conditions") or [] if one["type"] == "Available"), None)
-    if before is None or before["status"] != available:
-        before = {"type": "Available", "status": available, "lastTransitionTime": timestamp()}
-    status["conditions"] = [before]
-    status["deployments"] = {state: names for state, names in deployments.items() if names}
+    def _has_routes(self, installation: Installation) -> bool:
+        if installation.scope == "redis":
+            return True
+        routes = self._store.scan(resource_type("Route"), installation.namespace)
+        return are_admitted(routes, default_hosts(installation))

@@ -7,6 +7,7 @@ listens, and again when the installation is ready.
 from __future__ import annotations
 
 import asyncio
+import base64
 import fcntl
 import json
 import os
@@ -15,28 +16,47 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.rehearsal.installation import Installation, Release
+import yaml
+
+from orchestrator.rehearsal.images import Recipe
+from orchestrator.rehearsal.installation import Database, Installation, Release, Scope
 from orchestrator.rehearsal.lifecycle import CLUSTER_FILE, started_ticks
+from orchestrator.rehearsal.mysql_pod import MysqlRecipe
 from orchestrator.rehearsal.operator import Operator
-from orchestrator.rehearsal.redis_pod import RedisRecipe, write
+from orchestrator.rehearsal.postgresql_pod import PostgresqlRecipe
+from orchestrator.rehearsal.programs import write
+from orchestrator.rehearsal.redis_pod import RedisRecipe
 from orchestrator.rehearsal.server import RunningServer, serve
+from orchestrator.rehearsal.standin_pods import Access, recipes
 from orchestrator.rehearsal.workloads import Workloads
 
 LOCK_FILE = "lock"
 IDLE_CHECK_SECONDS = 1.0
+POD_TOKEN_SECONDS = 30 * 24 * 3600
 
 
 class RootTaken(Exception):
     """Two clusters in one directory would write over each other's data."""
 
 
+class NotListening(Exception):
+    """A pod asks for the API before there is one."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """How to run a cluster. `port` 0 is any free one; without a request for `idle_minutes` it ends."""
+    """How to run a cluster. `port` 0 is any free one; without a request for `idle_minutes` it ends.
+
+    `scope` "redis" is the two Redis databases alone, "whole" all of 3scale. `fresh` is an operator that nobody
+    has asked for an installation yet: its namespace holds neither an APIManager nor Secrets.
+    """
 
     root: Path
     release: Release
     namespace: str = "threescale"
+    scope: Scope = "redis"
+    database: Database = "mysql"
+    fresh: bool = False
     port: int = 0
     idle_minutes: float = 60.0
     operator_delay_seconds: float = 0.2
@@ -80,16 +100,24 @@ class Cluster:
         self.ended = asyncio.Event()
         self._options = options
         self._asked_at = time.monotonic()
+        self._server: RunningServer | None = None
 
     async def run(self) -> None:
         options = self._options
-        installation = Installation(options.release, options.namespace, options.root)
-        operator = Operator(installation, delay_seconds=options.operator_delay_seconds)
-        workloads = Workloads([("*redis*", RedisRecipe())])
+        installation = Installation(
+            options.release, options.namespace, options.root, options.database, scope=options.scope
+        )
+        operator = Operator(installation, delay_seconds=options.operator_delay_seconds, fresh=options.fresh)
+        known: list[tuple[str, Recipe]] = [
+            *recipes(self._give_access), ("*redis*", RedisRecipe()), ("*mysql*", MysqlRecipe()),
+            ("*postgresql*", PostgresqlRecipe()),
+        ]  # fmt: skip
+        workloads = Workloads(known)
         server = await serve(
             options.root, port=options.port, extensions=[workloads, operator], namespace=options.namespace,
             on_request=self._note_request,
         )
+        self._server = server
         watching = [asyncio.create_task(self._end_when_idle()), asyncio.create_task(self._announce(server, operator))]
         try:
             await self.ended.wait()
@@ -98,6 +126,15 @@ class Cluster:
                 task.cancel()
             await server.stop()
             (options.root / CLUSTER_FILE).unlink(missing_ok=True)
+
+    def _give_access(self, namespace: str, account: str) -> Access:
+        """For a pod that speaks to the API; it is refused, and asks again, until the API listens."""
+        if self._server is None:
+            raise NotListening("the API does not listen yet")
+        kubeconfig = yaml.safe_load(self._server.kubeconfig.read_text())
+        authority = base64.b64decode(kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+        token = self._server.tokens.issue(namespace, account, POD_TOKEN_SECONDS)
+        return Access(self._server.port, authority, token.text)
 
     def _note_request(self) -> None:
         self._asked_at = time.monotonic()
@@ -120,6 +157,8 @@ class Cluster:
             "started_ticks": started_ticks(os.getpid()),
             "release": options.release,
             "namespace": options.namespace,
+            "scope": options.scope,
+            "database": options.database,
             "port": port,
             "ready": ready,
         }

@@ -1,109 +1,146 @@
-"""Sample data for the two Redis databases of 3scale: the same words in, the same commands out.
+"""What all sample data of one mark agrees on: the tenants, their services, and who uses them.
 
-Pure. The names of keys are those that apisonator and porta use, the types are all there are, and every
-value carries a mark, so that the data of an old installation and of a backup can be told apart.
+Pure: the same words in, the same estate out. A mark, as "old" or "backup", is in every name, so that the
+data of an old installation and of a backup can be told apart; the second tenant is another one, too.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
-
-from orchestrator.rehearsal.resp import Command
 
 Size = Literal["small", "medium", "large"]
 
 FAR_AWAY_MS = 4_000_000_000_000  # the year 2096: none of it expires during a rehearsal
-QUEUES_DATABASE = 1
+WILDCARD_DOMAIN = "apps.rehearsal.example"
+NOISE_PIECE_BYTES = 1 << 20
+MASTER_ID = 1
+MASTER_SERVICE_ID = 1
 
 
 class Amount(NamedTuple):
-    """How much data: applications, and bytes of noise that no compression shrinks."""
+    """How much data: services, applications, and bytes of noise that no compression shrinks, for each database."""
 
+    services: int
     applications: int
     noise_bytes: int
 
 
 AMOUNTS: dict[Size, Amount] = {
-    "small": Amount(800, 64 << 10),
-    "medium": Amount(8_000, 32 << 20),
-    "large": Amount(40_000, 400 << 20),
+    "small": Amount(4, 800, 64 << 10),
+    "medium": Amount(12, 8_000, 32 << 20),
+    "large": Amount(40, 40_000, 400 << 20),
 }
-NOISE_PIECE_BYTES = 1 << 20
 
 
-def sample(workload: str, mark: str, size: Size) -> Iterator[Command]:
-    """Commands that fill one database server: `backend-redis` or `system-redis`."""
-    amount = AMOUNTS[size]
-    make = {"backend-redis": backend, "system-redis": system}[workload]
-    yield from make(mark, amount.applications)
-    yield from every_type(mark)
-    yield from noise(f"{workload} {mark}", amount.noise_bytes)
+@dataclass(frozen=True)
+class Tenant:
+    """A provider account, or the master."""
+
+    id: int
+    name: str
+
+    @property
+    def key(self) -> str:
+        """What its programs use towards the backend: the user key of its own application with the master."""
+        return f"provider-key-{self.id}"
+
+    @property
+    def domain(self) -> str:
+        return f"{self.name}.{WILDCARD_DOMAIN}"
+
+    @property
+    def admin_domain(self) -> str:
+        """The master has one domain for both."""
+        return self.domain if self.id == MASTER_ID else f"{self.name}-admin.{WILDCARD_DOMAIN}"
 
 
-def backend(mark: str, applications: int) -> Iterator[Command]:
-    """What apisonator keeps: services and applications in database 0, its job queues in database 1."""
-    services = max(1, applications // 100)
-    yield ("SELECT", 0)
-    yield ("SADD", "services_set", *range(services))
-    for service in range(services):
-        yield ("SET", f"service/id:{service}/provider_key", f"{mark}-key-{service}")
-        yield ("HSET", f"service/id:{service}/metrics", "hits", 1, "mark", mark)
-    for number in range(applications):
-        service = number % services
-        application = f"application/service_id:{service}/id:{mark}{number}"
-        yield ("SADD", f"service_id:{service}/applications", f"{mark}{number}")
-        yield ("SET", f"{application}/state", "active")
-        yield ("SET", f"{application}/plan_name", f"{mark} plan {number % 7}")
-        stats = f"stats/{{service:{service}}}/cinstance:{mark}{number}/metric:1/month:20261101"
-        yield ("SET", stats, number, "PXAT", FAR_AWAY_MS + number)
-    yield ("SELECT", QUEUES_DATABASE)
-    for number in range(applications // 4):
-        yield ("RPUSH", "resque:queue:priority", f'{{"class":"ReportJob","args":["{mark}",{number}]}}')
-    yield ("SADD", "resque:queues", "priority", "main", "stats")
+@dataclass(frozen=True)
+class Service:
+    """A product of a tenant. Only a hosted one has gateways, and a proxy that says where."""
+
+    id: int
+    tenant: Tenant
+    system_name: str
+    hosted: bool
+
+    @property
+    def metric_ids(self) -> tuple[int, int]:
+        """Hits, and one method of it."""
+        return self.id * 10 + 1, self.id * 10 + 2
+
+    @property
+    def plan_ids(self) -> tuple[int, int]:
+        return self.id * 10 + 1, self.id * 10 + 2
+
+    def endpoint(self, environment: Literal["staging", "production"]) -> str:
+        """`https://host:443`"""
+        return f"https://{self.system_name}-{self.tenant.name}-apicast-{environment}.{WILDCARD_DOMAIN}:443"
 
 
-def system(mark: str, applications: int) -> Iterator[Command]:
-    """What porta keeps: the queues of sidekiq, mostly in database 1, and caches in database 0."""
-    yield ("SELECT", 1)
-    yield ("SADD", "queues", "default", "billing", "zync")
-    for number in range(applications):
-        yield ("LPUSH", "queue:default", f'{{"class":"ZyncWorker","jid":"{mark}{number}"}}')
-        yield ("ZADD", "schedule", FAR_AWAY_MS / 1000 + number / 4, f'{{"jid":"{mark}-scheduled-{number}"}}')
-        yield ("SET", f"uniquejobs:{mark}{number}", number, "PXAT", FAR_AWAY_MS + number)
-        yield ("HSET", f"stat:{mark}:{number}", "processed", number, "failed", 0)
-    yield ("SELECT", 0)
-    for number in range(applications):
-        yield ("SET", f"cache:{number}", f"{mark} {number}")
+@dataclass(frozen=True)
+class Application:
+    """Somebody's use of a service: porta's cinstance. `application_id` is what the backend knows it by."""
+
+    id: int
+    service: Service
+    account_id: int
+    plan_id: int
+    application_id: str
+    user_key: str
+    state: str
 
 
-def every_type(mark: str) -> Iterator[Command]:
-    """One value of each type and encoding, in a database that 3scale leaves alone."""
-    yield ("SELECT", 7)
-    yield ("SET", "text", f"{mark} öäü 日本\n")
-    yield ("SET", b"bytes\x00\xff\r\n", mark.encode() + bytes(range(256)))
-    yield ("SET", "number", 2**40)
-    yield ("SET", "long text", f"{mark} " * 5000)
-    yield ("RPUSH", "list", mark, 1, -70000, "x" * 9000)
-    yield ("SADD", "numbers", *range(50))
-    yield ("SADD", "words", *(f"{mark} {number}" for number in range(700)))
-    yield ("ZADD", "scores", 1.5, mark, "-inf", "least", "+inf", "most")
-    yield ("ZADD", "many scores", *(word for n in range(400) for word in (n / 7, f"{mark} {n}")))
-    yield ("HSET", "fields", "mark", mark, "empty", "")
-    yield ("HSET", "many fields", *(word for n in range(700) for word in (f"field {n}", f"{mark} {n}")))
-    yield ("PFADD", "distinct", *(f"{mark} {number}" for number in range(100)))
-    yield ("XADD", "events", "1-1", "mark", mark)
-    yield ("XADD", "events", "2-1", "mark", mark, "more", "y" * 300)
-    yield ("XGROUP", "CREATE", "events", "readers", 0)
-    yield ("XREADGROUP", "GROUP", "readers", "ann", "COUNT", 1, "STREAMS", "events", ">")
-    yield ("SET", "expires", mark, "PXAT", FAR_AWAY_MS)
+class Estate:
+    """Everything of one mark and size."""
 
+    def __init__(self, mark: str, size: Size) -> None:
+        self.mark = mark
+        self.amount = AMOUNTS[size]
+        self.master = Tenant(MASTER_ID, "master")
+        self.tenants = (Tenant(2, "3scale"), Tenant(3, "globex") if mark == "old" else Tenant(4, "acme"))
+        self.services: Sequence[Service] = tuple(self._services())
+        self.applications: Sequence[Application] = tuple(self._applications())
 
-def noise(mark: str, size_bytes: int) -> Iterator[Command]:
-    """Large values, to make a file of some size."""
-    yield ("SELECT", 0)
-    source = random.Random(mark)
-    for number, start in enumerate(range(0, size_bytes, NOISE_PIECE_BYTES)):
-        piece = source.randbytes(min(NOISE_PIECE_BYTES, size_bytes - start))
-        yield ("SET", f"noise:{number}", piece)
+    @property
+    def hosted_services(self) -> list[Service]:
+        return [service for service in self.services if service.hosted]
+
+    @property
+    def buyer_ids(self) -> range:
+        """The accounts of developers, ten applications each."""
+        return range(100, 100 + max(1, self.amount.applications // 10))
+
+    def tenant_of_buyer(self, buyer_id: int) -> Tenant:
+        return self.tenants[buyer_id % len(self.tenants)]
+
+    def noise(self, name: str, divisor: int = 1) -> Iterator[bytes]:
+        """Pieces of noise, other ones for each name; together the estate's amount divided by `divisor`."""
+        source = random.Random(f"{name} {self.mark}")
+        size_bytes = self.amount.noise_bytes // divisor
+        for start in range(0, size_bytes, NOISE_PIECE_BYTES):
+            yield source.randbytes(min(NOISE_PIECE_BYTES, size_bytes - start))
+
+    def _services(self) -> Iterator[Service]:
+        yield Service(MASTER_SERVICE_ID, self.master, "master_service", hosted=False)
+        for number in range(self.amount.services - 1):
+            tenant = self.tenants[number % len(self.tenants)]
+            name = "api" if number < len(self.tenants) else f"{self.mark}-{number}"
+            yield Service(10 + number, tenant, name, hosted=number % 3 != 2)
+
+    def _applications(self) -> Iterator[Application]:
+        """The tenants are customers of the master; the developers are customers of the tenants."""
+        master = self.services[0]
+        for tenant in self.tenants:
+            name = f"{self.mark}-{tenant.name}"
+            yield Application(tenant.id, master, tenant.id, master.plan_ids[0], name, tenant.key, "live")
+        for number in range(self.amount.applications):
+            buyer = self.buyer_ids[number // 10 % len(self.buyer_ids)]
+            tenant = self.tenant_of_buyer(buyer)
+            offered = [service for service in self.services if service.tenant == tenant]
+            service = offered[number % len(offered)]
+            name, state = f"{self.mark}{number}", "suspended" if number % 50 == 49 else "live"
+            plan = service.plan_ids[number % 2]
+            yield Application(1000 + number, service, buyer, plan, name, f"{name}-user-key", state)

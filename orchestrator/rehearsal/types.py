@@ -184,7 +184,7 @@ TYPES: tuple[ResourceType, ...] = (
         custom=True,
         everything=True,
     ),
-    _type("route.openshift.io/v1", "Route", "routes", custom=True, everything=True),
+    _type("route.openshift.io/v1", "Route", "routes", subresources="status", custom=True, everything=True),
 )
 
 _BY_KIND = {rt.kind: rt for rt in reversed(TYPES)}

@@ -19,6 +19,7 @@ from orchestrator.rehearsal.controllers.deployments import Deployments
 from orchestrator.rehearsal.controllers.jobs import Jobs
 from orchestrator.rehearsal.controllers.replicasets import ReplicaSets
 from orchestrator.rehearsal.controllers.replicationcontrollers import ReplicationControllers
+from orchestrator.rehearsal.controllers.routes import Routes
 from orchestrator.rehearsal.environments import NODE_NAME, POD_ADDRESS
 from orchestrator.rehearsal.execs import serve_exec
 from orchestrator.rehearsal.images import Recipe
@@ -38,7 +39,7 @@ class Workloads:
     """A node with its kubelet, and the controllers of the workload kinds.
 
     `recipes` say what runs behind which image. Without `openshift` there is nobody to care for
-    DeploymentConfigs, as on a Kubernetes where they are a mere custom resource.
+    DeploymentConfigs and Routes, as on a Kubernetes where they are a mere custom resource.
     """
 
     def __init__(self, recipes: Sequence[tuple[str, Recipe]] = (), *, openshift: bool = True) -> None:
@@ -83,7 +84,7 @@ class Workloads:
             Deployments(store),
             Jobs(store),
         ]
-        return [*controllers, DeploymentConfigs(store)] if self._openshift else controllers
+        return [*controllers, DeploymentConfigs(store), Routes(store)] if self._openshift else controllers
 
 
 def _register_node(store: Store) -> None:

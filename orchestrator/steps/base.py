@@ -13,13 +13,16 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.effects import Effect
-from orchestrator.events import Confirmation, Json
-from orchestrator.port import Reader, Seen, WorkloadSeen
+from orchestrator.events import Confirmation, Json, RemoteJobExited, RemoteJobLost
+from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a probe found. clear: free to go. busy: wait. done: nothing to do. torn: a person decides."""
+    """What a probe found. clear: free to go. busy: wait. done: nothing to do. torn: a person decides.
+
+    reason: why; of a clear one, what the attempt before came to.
+    """
 
     name: str
     reason: str = ""
@@ -27,6 +30,10 @@ class Standing:
 
 CLEAR = Standing("clear")
 DONE = Standing("done")
+
+
+def clear(reason: str) -> Standing:
+    return Standing("clear", reason)
 
 
 def busy(reason: str) -> Standing:
@@ -44,6 +51,9 @@ class Context:
     run: str
     now: str  # RFC 3339, UTC: only ever a label
     attempt: int = 0
+    undo_attempt: int = 0
+    epoch: int = 0  # of the lease that this run is carried under
+    waited_seconds: float = 0.0  # for how long this step has been found busy
     before: Json | None = None  # the first picture of this step
     after: Json | None = None  # what we left
     pictures: Mapping[str, Json] = field(default_factory=dict)  # the first pictures of all steps
@@ -89,6 +99,14 @@ class Step(BaseModel):
         """The evidence that a probe's finding leaves in the journal."""
         yield from ()
 
+    def progress(self, seen: Seen) -> int:
+        """Bytes done of what is under way outside of this program; 0 where nothing tells."""
+        return 0
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        """The commands of `oc` or `kubectl` (tool) that a person would type for it; to be read, not run by us."""
+        return ()
+
     def picture(self, data: Json | None) -> Seen | None:
         """A journalled picture of this kind, read back."""
         return None if data is None else self.Picture.model_validate(data)
@@ -116,6 +134,23 @@ def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:
     if not workload.is_complete:
         return busy(workload.waiting_for or f"the rollout of {name} is under way")
     return None
+
+
+def exited(step: Step, job: PodJobSeen, workload: WorkloadSeen | None, ctx: Context) -> Iterator[Confirmation]:
+    """The evidence of how a job in a pod ended, if it did."""
+    pod, name = workload.pod if workload else "", job_name(step, ctx)
+    if job.state == "exited":
+        code = -1 if job.code is None else job.code
+        yield RemoteJobExited(
+            step=step.id, attempt=ctx.attempt, pod=pod, job=name, code=code, complaint=job.complaint
+        )
+    elif job.state == "lost":
+        yield RemoteJobLost(step=step.id, attempt=ctx.attempt, pod=pod, job=name)
+
+
+def job_name(step: Step, ctx: Context) -> str:
+    """The name of a step's job in its pod: of this run and step alone. The same on the way back."""
+    return f"{ctx.run}.{step.id}"
 
 
 def address(kind: str, name: str, workload: WorkloadSeen | None) -> dict[str, str]:

@@ -77,3 +77,6 @@ class CheckRedisKeys(LookingStep):
             step=self.id, attempt=ctx.attempt, subject=f"keys of {self.workload}",
             expected=expected | {"appendonly": self.appendonly}, found=found | settings,
         )
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} exec {self.workload_kind.lower()}/{self.workload} -- redis-cli INFO keyspace",)

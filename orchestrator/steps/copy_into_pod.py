@@ -74,3 +74,6 @@ class CopyIntoPod(Step):
             yield RemovePath(path=self.part(ctx), **where)
         if picture.file or not picture.part:
             yield RemovePath(path=self.path, **where)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} cp ./{self.source} POD:{self.path}   # a pod of {self.workload}",)

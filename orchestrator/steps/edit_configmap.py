@@ -149,6 +149,11 @@ class EditConfigMap(Step):
     def text_before(self, ctx: Context) -> str:
         return text_of(cast(ConfigMapPicture, self.picture(ctx.before))) or ""
 
+    def shell(self, tool: str) -> tuple[str, ...]:
+        what = 'save "" and appendonly no' if self.edit == "saving-off" else "the save lines and appendonly as they were"
+        return (f"{tool} edit configmap/{self.configmap}   # {what}",)
+
+
 
 def text_of(picture: ConfigMapPicture) -> str | None:
     return picture.configmap.text if picture.configmap else None

@@ -50,3 +50,6 @@ class KeepAppending(Step):
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield from ()
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} exec {self.workload_kind.lower()}/{self.workload} -- redis-cli CONFIG SET appendonly yes",)

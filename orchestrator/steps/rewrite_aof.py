@@ -87,3 +87,7 @@ class RewriteAofFile(Step):
         yield RemovePath(
             path=self.path, **address(self.workload_kind, self.workload, cast(AofPicture, seen).workload)
         )
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        redis = f"{tool} exec {self.workload_kind.lower()}/{self.workload} -- redis-cli"
+        return f"{redis} BGREWRITEAOF", f"{redis} INFO persistence"

@@ -126,3 +126,10 @@ class RollOut(Step):
         yield Start(
             kind=self.workload_kind, workload=self.workload, restarted_at=ctx.now if now == mark else mark
         )
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        if self.workload_kind == "DeploymentConfig":
+            start, watched = f"{tool} rollout latest dc/{self.workload}", f"dc/{self.workload}"
+        else:
+            start, watched = f"{tool} rollout restart deployment/{self.workload}", f"deployment/{self.workload}"
+        return start, f"{tool} rollout status {watched}"

@@ -34,3 +34,6 @@ class SaveReplicaSpec(LookingStep):
         workload = cast(WorkloadPicture, seen).workload
         if workload is not None:
             yield ReplicaSpecSaved(step=self.id, workload=self.workload, replicas=workload.replicas)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} get {self.workload_kind.lower()}/{self.workload} -o jsonpath='{{.spec.replicas}}'",)

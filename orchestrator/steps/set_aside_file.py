@@ -69,3 +69,7 @@ class SetAsideFile(Step):
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(AsidePicture, seen).workload)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        where = f"{self.workload_kind.lower()}/{self.workload}"
+        return (f"{tool} exec {where} -- mv {self.path} {self.path}-before-RUN",)

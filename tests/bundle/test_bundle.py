@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from commands.options import Part
 from orchestrator.bundle import inspect_bundle, stale_dumps
 from orchestrator.findings import BundleReport, Finding
+from orchestrator.parts import PARTS
 from orchestrator.rdb import read_rdb
 
 DATA = Path(__file__).parent / "data"
@@ -117,27 +119,41 @@ def test_a_dump_much_older_than_the_other_is_a_warning(bundle: Path) -> None:
 
 def test_other_files_of_the_bundle_are_named(bundle: Path) -> None:
     (bundle / "system-mysql-backup.gz").write_bytes(b"x")
+    (bundle / "system").mkdir()
     (bundle / "system-smtp.json").write_text('{"kind": "Secret"}')
     (bundle / "system-seed.json").write_text("Error from server (NotFound)")
-    (bundle / "system-environment.json").write_text("")
-    (bundle / "zync.json").write_text("[" * 100_000)
-    (bundle / "list.json").write_text("[]")
-    (bundle / os.fsdecode(b"stray\xff.txt")).write_text("")
+    (bundle / os.fsdecode(b"stray\xff\x1b.txt")).write_text("")
     report = inspect_bundle(bundle, frozenset({"backend-redis"}))
-    said = {one.subject: (one.severity, one.message) for one in report.findings}
-    assert said == {
-        "list.json": ("warning", "is JSON, and neither a Secret nor a ConfigMap"),
-        "stray\\xff.txt": ("note", "is no file of the guide: left alone"),
-        "system-environment.json": ("error", "is empty"),
-        "system-mysql-backup.gz": ("note", "is the backup of system-mysql, which is not yet handled"),
-        "system-redis-dump.rdb": ("note", "is of a part that was not asked for"),
-        "system-seed.json": ("error", "is not JSON"),
-        "system-smtp.json": ("note", "is a Secret, which is not yet handled"),
-        "zync.json": ("error", "is not JSON"),
-    }
+    not_asked_for = ("note", "is of a part that was not asked for")
+    assert [(one.subject, one.severity, one.message) for one in report.findings] == [
+        ("stray\\xff\\x1b.txt", "note", "is no file of the guide: left alone"),
+        ("system", *not_asked_for),
+        ("system-mysql-backup.gz", *not_asked_for),
+        (SYSTEM, *not_asked_for),
+        ("system-seed.json", "error", "is not JSON"),
+        ("system-seed.json", *not_asked_for),
+        ("system-smtp.json", "error", "is a Secret without a name"),
+        ("system-smtp.json", *not_asked_for),
+    ]
+    assert [file.name for file in report.files] == [BACKEND]
     assert BundleReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_an_unknown_part_is_a_mistake_of_the_caller(bundle: Path) -> None:
     with pytest.raises(ValueError, match="no such part of a bundle: system-mysq"):
         inspect_bundle(bundle, frozenset({"system-mysq"}))
+
+
+def test_what_is_missing_of_a_whole_bundle_is_said(bundle: Path) -> None:
+    report = inspect_bundle(bundle, frozenset(PARTS))
+    assert [(one.subject, one.severity, one.message) for one in report.findings] == [
+        ("system-mysql-backup.gz", "error", "is missing, and so is system-postgresql-backup.gz"),
+        ("system", "error", "is missing"),
+        ("zync-database-backup.gz", "error", "is missing"),
+        ("objects", "warning",
+         "no Secret, no ConfigMap and no APIManager is there: only an installation that still stands can be restored"),
+    ]  # fmt: skip
+
+
+def test_the_choices_of_the_command_line_are_the_parts() -> None:
+    assert tuple(Part) == PARTS

@@ -1,4 +1,6 @@
-"""Death after death on the embedded cluster: `python -m tests.drills.driver MODE RELEASE FIRST STRIDE DIRECTORY`.
+"""Death after death on the embedded cluster: `python -m tests.drills.driver MODE RELEASE SCOPE FIRST STRIDE DIRECTORY`.
+
+SCOPE is `redis`, the two Redis of an installation that has nothing else, or `whole`, all of 3scale.
 
 MODE is what dies and what is compared:
     resume     the restore dies at boundary n, is resumed, and must end as an uninterrupted one does
@@ -18,7 +20,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp  # noqa: F401  these are imported once here, not in every life
 import apscheduler.schedulers.background  # noqa: F401
@@ -37,22 +39,26 @@ from orchestrator.observe import observe
 from orchestrator.plan import Plan
 from orchestrator.rehearsal import digest, lifecycle, seed
 from orchestrator.rehearsal.apiclient import ApiClient
-from orchestrator.rehearsal.installation import REDIS_WORKLOADS
+from orchestrator.rehearsal.installation import REDIS_WORKLOADS, Scope
+from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.runs import Opening, Session, carry_on, opening, to_open, to_resume, to_roll_back
 from orchestrator.state import RunState
 from tests.drills.mortal import Fate, MortalCluster, MortalJournal
 
 ENDED, STOPPED, BROKEN = 0, 3, 1
+MARKS = "restore_marks"  # MySQL's database for the marks of loads: it stays as long as a restore stands
+STASH = ".replaced-by-"
 
 
 class Drill:
     """One embedded cluster that dies and comes back many times."""
 
-    def __init__(self, release: str, directory: Path) -> None:
+    def __init__(self, release: str, scope: Scope, directory: Path) -> None:
         self.directory = directory
-        self.cluster = lifecycle.start(directory / "cluster", release, operator_delay_seconds=0.05)
-        self.bundle = seed.make_bundle(directory / "bundle")
+        self.cluster = lifecycle.start(directory / "cluster", release, scope=scope, operator_delay_seconds=0.05)
+        self.options = Options(only=REDIS_WORKLOADS if scope == "redis" else ())
+        self.bundle = seed.make_bundle(directory / "bundle", parts=tuple(self.options.named))
         self.journal = directory / "journal.db"
         self.fork(self.write_plan)
         found = json.loads((directory / "plan.json").read_text())
@@ -61,11 +67,11 @@ class Drill:
         self.report = BundleReport.model_validate(found["report"])
 
     def write_plan(self) -> int:
-        report = inspect_bundle(self.bundle, frozenset(REDIS_WORKLOADS))
+        report = inspect_bundle(self.bundle, self.options.named)
         with self.live() as live:
-            found = observe(live)
+            found = observe(live, report, self.options.named, SystemClock().now())
         texts = {
-            "plan": restore_plan(found, report), "installation": found, "report": report,
+            "plan": restore_plan(found, report, self.options), "installation": found, "report": report,
         }
         data = {name: model.model_dump(mode="json") for name, model in texts.items()}
         (self.directory / "plan.json").write_text(json.dumps(data))
@@ -124,8 +130,11 @@ class Drill:
         seed.fill_installation(self.cluster)
 
     def picture(self) -> Any:
-        """The world as one value; run ids in names left out."""
+        """The world as one value; run ids in names, and the marks of loads, left out."""
         content: Any = json.loads(json.dumps(digest.picture(self.cluster).content))
+        for databases in content.get("sql", {}).values():
+            databases.pop(MARKS, None)
+        content["storage"] = {name: entry for name, entry in content["storage"].items() if STASH not in name}
         content["files"] = {
             name: sorted(path.split("-before-")[0] for path in paths) for name, paths in content["files"].items()
         }
@@ -154,13 +163,16 @@ def revision(cluster: lifecycle.Rehearsed, name: str) -> int:
     return int(api.get(path)["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
 
 
+ONCE = ("FileSetAside", "FileCopied", "ConfigMapEdited", "FilePutBack", "ManagerFieldSet", "WorkloadScaled", "DumpLoaded")
+
+
 def twice(drill: Drill, run: str) -> list[str]:
     """Effects that the journal shows twice although twice is not the same as once."""
     told, direction = [], "forward"
     with Journal.open(drill.journal, write=False) as journal:
         for record in journal.read(run):
             direction = "back" if record.type == "RollbackOpened" else direction
-            if record.type in ("FileSetAside", "FileCopied", "ConfigMapEdited", "FilePutBack"):
+            if record.type in ONCE:
                 told.append(f"{direction}: {record.step} {record.type}")
     return sorted(line for line in set(told) if told.count(line) > 1)
 
@@ -197,8 +209,8 @@ def drill_once(drill: Drill, mode: str, n: int, end: Any) -> tuple[bool, list[st
     return True, wrong
 
 
-def main(mode: str, release: str, first: int, stride: int, directory: Path) -> int:
-    drill = Drill(release, directory)
+def main(mode: str, release: str, scope: Scope, first: int, stride: int, directory: Path) -> int:
+    drill = Drill(release, scope, directory)
     failures: dict[int, list[str]] = {}
     deaths, n = 0, first
     try:
@@ -221,4 +233,5 @@ def main(mode: str, release: str, first: int, stride: int, directory: Path) -> i
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5])))
+    mode, release, scope, first, stride, directory = sys.argv[1:]
+    sys.exit(main(mode, release, cast(Scope, scope), int(first), int(stride), Path(directory)))

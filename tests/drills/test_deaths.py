@@ -1,6 +1,6 @@
 """Real processes killed with SIGKILL at boundaries of a real restore, and brought to the right end.
 
-In the ordinary run every STRIDE-th boundary, from a first one that changes daily; with RESTORE_EXHAUSTIVE=1
+In the ordinary run every so many-th boundary (STRIDES), from a first one that changes daily; with RESTORE_EXHAUSTIVE=1
 every one of them (`RESTORE_EXHAUSTIVE=1 .venv/bin/python -m pytest tests/drills/test_deaths.py -n 2`).
 """
 
@@ -18,8 +18,7 @@ import pytest
 from tests.conftest import Tally
 
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
-STRIDE = 1 if IS_EXHAUSTIVE else 16
-FIRST = 1 if IS_EXHAUSTIVE else 2 + datetime.date.today().toordinal() % STRIDE
+STRIDES = {"redis": 1, "whole": 1} if IS_EXHAUSTIVE else {"redis": 32, "whole": 150}
 SAID = {
     "resume": "killed at {deaths} boundaries of a restore, resumed: same end, three rollouts each, nothing done twice",
     "prefix": "killed at {deaths} boundaries of a restore, rolled back: as in the beginning",
@@ -29,13 +28,17 @@ SAID = {
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("release", ["2.13", "2.15"])
+@pytest.mark.parametrize("scope", list(STRIDES))
 @pytest.mark.parametrize("mode", list(SAID))
-def test_sigkill(mode: str, release: str, tmp_path: Path, tally: Tally) -> None:
-    command = [sys.executable, "-m", "tests.drills.driver", mode, release, str(FIRST), str(STRIDE), str(tmp_path)]
+def test_sigkill(mode: str, scope: str, release: str, tmp_path: Path, tally: Tally) -> None:
+    stride = STRIDES[scope]
+    first = 1 if IS_EXHAUSTIVE else 2 + datetime.date.today().toordinal() % stride
+    command = [sys.executable, "-m", "tests.drills.driver", mode, release, scope, str(first), str(stride), str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stderr[-4000:]}"
     found = json.loads(ran.stdout.splitlines()[-1])
     assert found["failures"] == {}
     assert found["survived_at"] > 100, "too few boundaries to be a whole restore"
     said = SAID[mode].format(deaths=found["deaths"])
-    tally(f"{release}, SIGKILL, first {FIRST}, every {STRIDE}: {said} (boundaries: {found['survived_at'] - 1} at most)")
+    what = f"{release} {scope}, SIGKILL, first {first}, every {stride}"
+    tally(f"{what}: {said} (boundaries: {found['survived_at'] - 1} at most)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestrator.rehearsal.controllers.base import (
     POD,
     Name,
+    earliest,
     is_active,
     is_deleting,
     names_of,
@@ -25,6 +27,8 @@ from orchestrator.rehearsal.recorder import Recorder
 from orchestrator.rehearsal.store import Store
 from orchestrator.rehearsal.types import resource_type
 
+BACK_OFF_SECONDS = 0.5
+"""After the first failure, twice as long after each further one; a real cluster begins with 10 s."""
 REACHED = "Reached expected number of succeeded pods"
 
 
@@ -35,6 +39,7 @@ class Jobs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._failures: dict[str, tuple[int, float]] = {}
         self._recorder = Recorder(store, "job-controller")
 
     def concerned(self, event: Event) -> Iterable[Name]:
@@ -52,11 +57,23 @@ class Jobs:
         pods = self._pods(job)
         verdict = _verdict(job, pods)
         if verdict:
+            self._failures.pop(job["metadata"]["uid"], None)
             self._end(job, pods, *verdict)
             return None
-        self._create_missing(job, pods)
+        pause = self._back_off(job, _count(pods, "Failed"))
+        if pause <= 0:
+            self._create_missing(job, pods)
         self._report(job, [])
-        return _seconds_left(job)
+        return earliest(_seconds_left(job), pause if pause > 0 else None)
+
+    def _back_off(self, job: Object, failures: int) -> float:
+        """How many seconds the next attempt has to wait yet."""
+        uid = job["metadata"]["uid"]
+        known, since = self._failures.get(uid, (0, 0.0))
+        if failures != known:
+            since = time.monotonic()
+            self._failures[uid] = failures, since
+        return since + BACK_OFF_SECONDS * 2 ** (failures - 1) - time.monotonic() if failures else 0.0
 
     def _pods(self, job: Object) -> list[Object]:
         return owned_by(self._store, POD, job)

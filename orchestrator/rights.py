@@ -1,0 +1,74 @@
+"""What a user has to be allowed to do so that a plan can be carried out and taken back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from orchestrator.plan import Plan
+from orchestrator.steps import AnyStep
+
+
+class Right(NamedTuple):
+    verb: str
+    group: str
+    resource: str
+    subresource: str = ""
+
+    def say(self) -> str:
+        return f"{self.verb} {self.resource}{'/' + self.subresource if self.subresource else ''}"
+
+
+MANAGERS: Final = "apps.3scale.net"
+ROUTES: Final = "route.openshift.io"
+IN_POD: Final = (Right("get", "", "pods"), Right("list", "", "pods"), Right("create", "", "pods", "exec"))
+MANAGER: Final = (Right("get", MANAGERS, "apimanagers"), Right("patch", MANAGERS, "apimanagers"))
+JOBS: Final = (Right("get", "batch", "jobs"), Right("delete", "batch", "jobs"))
+WORKLOADS: Final = {"Deployment": ("apps", "deployments"), "DeploymentConfig": ("apps.openshift.io", "deploymentconfigs")}
+KINDS: Final = {"Secret": ("", "secrets"), "ConfigMap": ("", "configmaps"), "APIManager": (MANAGERS, "apimanagers")}
+IN_POD_KINDS: Final = frozenset(
+    {
+        "copy_into_pod", "save_database", "load_dump", "check_rows", "sync_directory", "check_directory",
+        "set_aside_file", "flush_queues", "rewrite_aof", "keep_appending", "check_redis_keys", "run_rake",
+        "check_backend", "resync_routes", "roll_out",
+    }
+)
+
+
+def rights_of(plan: Plan) -> tuple[Right, ...]:
+    """Each right once, in the order of the steps that need it. The Lease comes first."""
+    found = dict.fromkeys(Right(verb, "coordination.k8s.io", "leases") for verb in ("get", "create", "update"))
+    for step in plan.steps:
+        found |= dict.fromkeys(rights_of_step(step))
+    return tuple(found)
+
+
+def rights_of_step(step: AnyStep) -> Iterator[Right]:
+    if step.kind in IN_POD_KINDS:
+        yield from IN_POD
+    if workload_kind := getattr(step, "workload_kind", ""):
+        group, resource = WORKLOADS[workload_kind]
+        yield Right("get", group, resource)
+        if step.kind in ("roll_out", "restart_workload"):
+            is_config = workload_kind == "DeploymentConfig"
+            yield Right("create", group, resource, "instantiate") if is_config else Right("patch", group, resource)
+        if step.kind == "scale_workload":
+            yield Right("patch", group, resource)
+    match step.kind:
+        case "edit_configmap":
+            yield from (Right(verb, "", "configmaps") for verb in ("get", "patch"))
+        case "scale_workload":
+            yield from MANAGER if step.path else ()
+            yield from JOBS if step.jobs else ()
+        case "restart_workload":
+            yield from JOBS if step.jobs else ()
+        case "save_manager_spec" | "await_operator" | "check_workloads":
+            yield MANAGER[0]
+        case "resync_routes":
+            yield from (Right(verb, ROUTES, "routes") for verb in ("list", "delete"))
+        case "apply_object":
+            group, resource = KINDS[step.object_kind]
+            yield from (Right(verb, group, resource) for verb in ("get", "create", "patch", "delete"))
+            yield from (Right(verb, "", "secrets") for verb in ("get", "create", "delete"))
+        case _:
+            return

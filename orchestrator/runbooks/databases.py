@@ -1,0 +1,99 @@
+"""Guide 9.5.2, 9.5.3 and 9.5.4: the system database, the stored files, and zync's database. Pure.
+
+The copies into the pods wait for nobody: they change nothing that 3scale sees, so they are made while it still
+runs. Before each load the database is saved, whole, by its engine's own dump.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from orchestrator.findings import BundleFile
+from orchestrator.installation import AppWorkload, Installation, SqlWorkload, StorageMount
+from orchestrator.runbooks.apps import saved_spec, scale_down, scale_up
+from orchestrator.steps import AnyStep
+from orchestrator.steps.check_directory import CheckDirectory
+from orchestrator.steps.check_rows import CheckRows
+from orchestrator.steps.copy_into_pod import CopyIntoPod
+from orchestrator.steps.load_dump import LoadDump
+from orchestrator.steps.save_database import SaveDatabase
+from orchestrator.steps.sync_directory import SyncDirectory
+
+LOAD_BUDGET_SECONDS: Final = 7 * 24 * 3600  # a job that still runs is never given up: its size decides
+ZYNC_APPS: Final = ("zync", "zync-que")
+CITES: Final = {
+    "system-database": {"copy": ("9.5.2-1",), "load": ("9.5.2-2", "9.5.2-3")},
+    "zync": {"copy": ("9.5.4-3",), "load": ("9.5.4-4", "9.5.4-5")},
+}
+# Whatever 3scale does as soon as it runs goes through these: emptied and filled again, so never compared later.
+GROWING: Final = ("event_store_events", "sessions", "message_recipients", "messages", "notifications")
+
+
+def dump_steps(database: SqlWorkload, file: BundleFile, after: tuple[str, ...]) -> Iterator[AnyStep]:
+    """From the copy to the proof that every row is there. after: what has to have ended before it is saved."""
+    assert file.sql is not None
+    part, sql = database.part, file.sql
+    where = {"workload_kind": database.kind, "workload": database.name, "lane": part}
+    here = {"engine": database.engine, "database": database.database}
+    yield CopyIntoPod(
+        id=f"copy-{part}-dump", title=f"copy {file.name} into the pod", cites=CITES[part]["copy"], source=file.name,
+        path=f"{database.directory}/{file.name}", size_bytes=file.size_bytes, sha256=file.sha256,
+        budget_seconds=LOAD_BUDGET_SECONDS, **where,
+    )
+    yield SaveDatabase(
+        id=f"save-{part}", title=f"save database {database.database} as it is", needs=after,
+        directory=database.directory, budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
+    )
+    yield LoadDump(
+        id=f"load-{part}", title=f"load {file.name} into {database.database}",
+        needs=(f"copy-{part}-dump", f"save-{part}"), cites=CITES[part]["load"], flavour=sql.flavour,
+        owner=database.owner, directory=database.directory, source=file.name, size_bytes=file.size_bytes,
+        sha256=file.sha256, is_repeatable=database.engine == "postgresql" or sql.has_drop_table,
+        budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
+    )
+    yield check_rows(database, file, "loaded", f"load-{part}", is_exact=True)
+
+
+def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *, is_exact: bool) -> AnyStep:
+    assert file.sql is not None
+    rows = {table: rows for table, rows in file.sql.rows.items() if is_exact or table not in GROWING}
+    return CheckRows(
+        id=f"check-{database.part}-{when}", title=f"compare the rows of {database.database} with the dump",
+        needs=(after,), lane=database.part, workload_kind=database.kind, workload=database.name,
+        engine=database.engine, database=database.database, rows=rows, is_exact=is_exact,
+    )
+
+
+def storage_steps(storage: StorageMount, file: BundleFile, after: tuple[str, ...]) -> Iterator[AnyStep]:
+    """Guide 9.5.3, through a pod that has the volume while system-app is down (T3)."""
+    yield SyncDirectory(
+        id="sync-system-storage", title=f"bring {file.name}/ to system-storage", needs=after, cites=("9.5.3-1",),
+        lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
+        path=storage.path, digest=file.sha256, size_bytes=file.size_bytes, budget_seconds=LOAD_BUDGET_SECONDS,
+    )
+    yield check_storage(storage, file, "synced", "sync-system-storage")
+
+
+def check_storage(storage: StorageMount, file: BundleFile, when: str, after: str) -> AnyStep:
+    return CheckDirectory(
+        id=f"check-system-storage-{when}", title=f"compare system-storage with {file.name}/", needs=(after,),
+        lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
+        path=storage.path,
+    )
+
+
+def zync_steps(found: Installation, database: SqlWorkload, file: BundleFile, after: tuple[str, ...]) -> Iterator[AnyStep]:
+    """Guide 9.5.4. Both zync and zync-que come back; zync-database is never restarted: it would be empty (T5)."""
+    apps = zync_apps(found)
+    for app in apps:
+        yield scale_down(found, app, cites=("9.5.4-2",), lane="zync", after=(saved_spec(app.name), *after))
+    stopped = tuple(f"scale-down-{app.name}" for app in apps) or after
+    yield from dump_steps(database, file, stopped)
+    for app in apps:
+        cites = ("9.5.4-6", "9.5.4-7")
+        yield scale_up(found, app, cites=cites, lane="zync", after=("check-zync-loaded",))
+
+
+def zync_apps(found: Installation) -> list[AppWorkload]:
+    return [app for name in ZYNC_APPS if (app := found.app(name))]

@@ -1,0 +1,63 @@
+"""Create or replace a Secret, a ConfigMap or the APIManager from its file in the bundle.
+
+Guide 9.5.1-2, 9.5.1-3 and 9.5.1-4. The file is what `oc get -o json` printed on the old cluster; what belongs to
+that one alone is taken out first (T9). Values never pass through here: a look tells the names of the keys that differ,
+and the effect names the file. What was there before is kept in the cluster, in a Secret of this run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import ApplyObject as Apply
+from orchestrator.effects import Effect, PutObjectBack
+from orchestrator.port import ObjectSeen, Reader, Seen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step
+
+
+class ObjectPicture(Seen):
+    object: ObjectSeen
+
+
+class ApplyObject(Step):
+    Picture = ObjectPicture
+    undo_note = "what was there before is brought back from the Secret that keeps it; what was not is deleted"
+    kind: Literal["apply_object"] = "apply_object"
+    object_kind: Literal["Secret", "ConfigMap", "APIManager"]
+    name: str
+    source: str
+    sha256: str  # of the file
+
+    def stash(self, ctx: Context) -> str:
+        return f"restore-undo-{ctx.run}-{self.object_kind.lower()}-{self.name}"
+
+    def probe(self, reader: Reader, ctx: Context) -> ObjectPicture:
+        return ObjectPicture(object=reader.object(self.object_kind, self.name, self.source, self.stash(ctx)))
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        found = cast(ObjectPicture, seen).object
+        return DONE if found.is_there and not (found.missing or found.differing) else CLEAR
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        found = cast(ObjectPicture, seen).object
+        yield Apply(
+            kind=self.object_kind, name=self.name, source=self.source, sha256=self.sha256, uid=found.uid,
+            stash=self.stash(ctx),
+        )
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        found, before = cast(ObjectPicture, seen).object, cast("ObjectPicture | None", self.picture(ctx.before))
+        if before is not None and not before.object.is_there:
+            return CLEAR if found.is_there else DONE
+        return CLEAR if found.stash else DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        found, before = cast(ObjectPicture, seen).object, cast("ObjectPicture | None", self.picture(ctx.before))
+        was_there = before is None or before.object.is_there
+        yield PutObjectBack(
+            kind=self.object_kind, name=self.name, uid=found.uid, stash=self.stash(ctx) if was_there else ""
+        )
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} apply -f {self.source}   # without uid, resourceVersion, ownerReferences, namespace",)

@@ -1,0 +1,84 @@
+"""Compare the replicas of every workload, what the APIManager says of them, and redis-config with the originals.
+
+The last look of a restore: nothing of what was changed only for its sake has stayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, cast
+
+from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
+from orchestrator.port import FieldSeen, Reader, Seen, WorkloadSeen
+from orchestrator.steps.base import DONE, Context, LookingStep, Standing, settled, torn
+from orchestrator.steps.scale_workload import replicas_of
+
+
+class Original(Seen):
+    """One workload as it was observed before the run. path: of its replicas in the APIManager, or ()."""
+
+    kind: str
+    name: str
+    replicas: int
+    path: tuple[str, ...] = ()
+    field_is_there: bool = False
+    field_value: int | None = None
+
+
+class WorkloadsPicture(Seen):
+    workloads: Mapping[str, WorkloadSeen | None]
+    fields: Mapping[str, FieldSeen | None] = {}
+    text: str | None = None
+
+
+class CheckWorkloads(LookingStep):
+    Picture = WorkloadsPicture
+    kind: Literal["check_workloads"] = "check_workloads"
+    manager: str
+    originals: tuple[Original, ...]
+
+    def probe(self, reader: Reader, ctx: Context) -> WorkloadsPicture:
+        return WorkloadsPicture(
+            workloads={o.name: reader.workload(o.kind, o.name) for o in self.originals},
+            fields={o.name: reader.field(self.manager, o.path) for o in self.originals if o.path},
+        )
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(WorkloadsPicture, seen)
+        wrong = self.wrong(picture)
+        if wrong:
+            return torn(f"not as it was before: {'; '.join(wrong)}")
+        for original in self.originals:
+            if original.replicas and (waiting := settled(picture.workloads[original.name], original.name)):
+                return waiting
+        return DONE
+
+    def wrong(self, picture: WorkloadsPicture) -> dict[str, str]:
+        """What is not as it was, by the workload's name."""
+        found = {}
+        for original in self.originals:
+            workload, field = picture.workloads.get(original.name), picture.fields.get(original.name)
+            if workload is not None and replicas_of(workload) != original.replicas:
+                found[original.name] = f"{original.name} has {replicas_of(workload)} replicas, and had {original.replicas}"
+            elif original.path and (field is None or (field.is_there, field.value) != (original.field_is_there, original.field_value)):
+                found[original.name] = f"{'.'.join(original.path)} is {said(field)}, and was {said_of(original)}"
+        return found
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        if standing.name not in ("done", "torn"):
+            return
+        picture = cast(WorkloadsPicture, seen)
+        fact = VerificationPassed if standing is DONE else VerificationFailed
+        found = {name: w and replicas_of(w) for name, w in picture.workloads.items()}
+        yield fact(
+            step=self.id, attempt=ctx.attempt, subject="replicas",
+            expected={o.name: o.replicas for o in self.originals}, found=found,
+        )
+
+
+def said(field: FieldSeen | None) -> str:
+    return "absent" if field is None or not field.is_there else str(field.value)
+
+
+def said_of(original: Original) -> str:
+    return str(original.field_value) if original.field_is_there else "absent"

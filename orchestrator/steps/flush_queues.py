@@ -1,0 +1,55 @@
+"""Empty the job queues of a Redis that has just loaded its dump, where it was decided to drop them.
+
+Guide 9.5.4.2. Between the load and the AOF rewrite, so that what is written holds no queue either. Taken
+back with the file that the dump replaced: the old queues come back with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import Effect, FlushRedis
+from orchestrator.port import Reader, RedisSeen, Seen, WorkloadSeen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, settled
+
+
+class QueuesPicture(Seen):
+    workload: WorkloadSeen | None
+    redis: RedisSeen | None = None
+
+
+class FlushQueues(Step):
+    Picture = QueuesPicture
+    undo_note = "comes back with the file that was set aside"
+    kind: Literal["flush_queues"] = "flush_queues"
+    workload_kind: str
+    workload: str
+    database: int
+
+    def probe(self, reader: Reader, ctx: Context) -> QueuesPicture:
+        workload = reader.workload(self.workload_kind, self.workload)
+        if workload is None or not workload.is_complete:
+            return QueuesPicture(workload=workload)
+        return QueuesPicture(workload=workload, redis=reader.redis(workload))
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(QueuesPicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        if picture.redis is None or picture.redis.is_loading:
+            return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
+        return CLEAR if picture.redis.keys.get(self.database) else DONE
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        where = address(self.workload_kind, self.workload, cast(QueuesPicture, seen).workload)
+        yield FlushRedis(database=self.database, **where)
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        return DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield from ()
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} exec {self.workload_kind.lower()}/{self.workload} -- redis-cli -n {self.database} FLUSHDB",)

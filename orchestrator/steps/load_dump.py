@@ -1,0 +1,188 @@
+"""Load a database dump by a job of its own in the pod, and believe only the mark that its last statement leaves.
+
+Guide 9.5.2-2, 9.5.2-3, 9.5.4-4 and 9.5.4-5. The dump stays compressed and is decompressed in the pipe. The job
+first writes `RUN/STEP loading SHA256` into the database server, and the same with `loaded` as the last
+statement of the very stream that is loaded: that mark is there only when the whole dump went through without an
+error, whatever any exit code said. MySQL: every table of the dump is dropped before it is made, so a torn
+load is loaded again from its start. PostgreSQL: the database is made anew and the dump is one transaction,
+so an existing schema is no obstacle (T4) and a torn load has left nothing.
+
+On the way back the safety copy is loaded in the same manner, between `returning` and `returned`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import CopyIn, Effect, Engine, Program, StartJob, StopJob
+from orchestrator.events import Confirmation, DumpLoaded
+from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    address,
+    busy,
+    clear,
+    exited,
+    job_name,
+    settled,
+    torn,
+)
+from orchestrator.steps.save_database import copy_of
+
+LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
+RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
+
+
+class LoadPicture(Seen):
+    workload: WorkloadSeen | None
+    database: DatabaseSeen | None = None
+    job: PodJobSeen | None = None
+    staged: FileSeen | None = None
+    saved: FileSeen | None = None  # the safety copy
+
+
+class LoadDump(Step):
+    Picture = LoadPicture
+    undo_note = "brought back from the safety copy"
+    kind: Literal["load_dump"] = "load_dump"
+    workload_kind: str
+    workload: str
+    engine: Engine
+    flavour: Literal["mysqldump", "pg_dump", "pg_dumpall"]
+    database: str
+    owner: str = ""  # PostgreSQL: the role that owns the database
+    directory: str
+    source: str  # the dump's name in the bundle, and of its copy in the directory
+    size_bytes: int
+    sha256: str
+    is_repeatable: bool  # a torn load may be loaded again from its start
+
+    @property
+    def staged(self) -> str:
+        return f"{self.directory}/{self.source}"
+
+    def probe(self, reader: Reader, ctx: Context) -> LoadPicture:
+        workload = reader.workload(self.workload_kind, self.workload)
+        if workload is None or not workload.is_complete:
+            return LoadPicture(workload=workload)
+        job = reader.pod_job(workload, "", job_name(self, ctx))  # before the mark: its end is what that shows
+        saved = copy_of(self.directory, self.database, ctx.run)
+        files = reader.files(workload, [self.staged, saved])
+        return LoadPicture(
+            workload=workload, job=job, staged=files[self.staged], saved=files[saved],
+            database=reader.database(workload, self.engine, self.database),
+        )
+
+    # ---- out -----------------------------------------------------------------------------------
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(LoadPicture, seen)
+        if waiting := self.unsettled(picture):
+            return waiting
+        assert picture.job and picture.database
+        mark = picture.database.mark
+        if mark == f"{self.owner_of_mark(ctx)} loaded {self.sha256}":
+            return DONE
+        if picture.job.state == "exited" and picture.job.code:
+            return torn(f"loading {self.source} ended with {picture.job.code}: {picture.job.complaint}")
+        if mark.startswith(f"{self.owner_of_mark(ctx)} loading"):
+            why = f"the load of {self.source} was torn off"
+            if self.is_repeatable:
+                return clear(f"{why}; it is loaded again from its start")
+            return torn(f"{why}, and it cannot be told that loading it again is safe: it does not drop its tables")
+        return CLEAR
+
+    def unsettled(self, picture: LoadPicture) -> Standing | None:
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        if picture.job is not None and picture.job.state == "running":
+            return busy(f"{self.source} is being loaded into {self.database}")
+        if picture.database is None:
+            return busy(f"the database server of {self.workload} does not answer yet")
+        return None
+
+    def owner_of_mark(self, ctx: Context) -> str:
+        return f"{ctx.run}/{self.id}"
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        """The staged dump is copied again where its pod was replaced meanwhile."""
+        picture, where = cast(LoadPicture, seen), self.address(seen)
+        if picture.staged is None:
+            yield CopyIn(
+                source=self.source, path=self.staged, part=f"{self.staged}.part-{ctx.run}",
+                size_bytes=self.size_bytes, sha256=self.sha256, **where,
+            )
+        more = (self.owner, self.flavour) if self.engine == "postgresql" else ()
+        yield self.job(
+            LOADS[self.engine], (self.staged, self.database, *more, self.owner_of_mark(ctx), self.sha256),
+            where, ctx, ctx.attempt,
+        )
+
+    def job(
+        self, program: Program, arguments: tuple[str, ...], where: dict[str, str], ctx: Context, attempt: int
+    ) -> StartJob:
+        return StartJob(
+            directory="", job=job_name(self, ctx), attempt=attempt, epoch=ctx.epoch, program=program,
+            arguments=arguments, **where,
+        )
+
+    def progress(self, seen: Seen) -> int:
+        job = cast(LoadPicture, seen).job
+        return job.done_bytes if job and job.state == "running" else 0
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        picture = cast(LoadPicture, seen)
+        if picture.job is not None:
+            yield from exited(self, picture.job, picture.workload, ctx)
+        if standing is DONE and picture.workload:
+            yield DumpLoaded(
+                step=self.id, attempt=ctx.attempt, pod=picture.workload.pod, database=self.database,
+                source=self.source,
+            )
+
+    # ---- and back ------------------------------------------------------------------------------
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(LoadPicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        if picture.database is None:
+            return busy(f"the database server of {self.workload} does not answer yet")
+        assert picture.job is not None
+        state = picture.database.mark.removeprefix(f"{self.owner_of_mark(ctx)} ").split(" ")[0]
+        is_ours = picture.database.mark.startswith(f"{self.owner_of_mark(ctx)} ")
+        if picture.job.state == "running":
+            is_returning = is_ours and state == "returning"
+            return busy(f"{self.database} is being brought back") if is_returning else CLEAR
+        if not is_ours:
+            return DONE  # the job's first act is its mark, so nothing was loaded
+        if state == "returned":
+            return DONE
+        if picture.saved is None:
+            return torn(f"the safety copy of {self.database} is not there any more")
+        return CLEAR
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        """A load that still runs is stopped first."""
+        picture, where = cast(LoadPicture, seen), self.address(seen)
+        if picture.job is not None and picture.job.state == "running":
+            yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
+        saved = copy_of(self.directory, self.database, ctx.run)
+        attempt = ctx.attempt + ctx.undo_attempt
+        yield self.job(RETURNS[self.engine], (saved, self.database, self.owner_of_mark(ctx)), where, ctx, attempt)
+
+    def address(self, seen: Seen) -> dict[str, str]:
+        return address(self.workload_kind, self.workload, cast(LoadPicture, seen).workload)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        where = f"{self.workload_kind.lower()}/{self.workload}"
+        if self.engine == "mysql":
+            load = f"MYSQL_PWD=$MYSQL_ROOT_PASSWORD mysql -uroot {self.database}"
+        else:
+            load = f"psql -v ON_ERROR_STOP=1 -1 {self.database}"
+        return (f"{tool} exec {where} -- sh -c 'gzip -dc {self.staged} | {load}'",)

@@ -1,0 +1,103 @@
+"""Roll a workload out and wait until its new pods are ready, and its hooks have ended.
+
+Guide 9.5.6-1, 9.5.7-3, 9.5.8-1 and 9.5.8.1-1. Done is another rollout than the one that was there when the
+step began, seen complete: whoever started it, what was to be forgotten is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, cast
+
+from orchestrator.effects import DeleteJob, Effect, RollOut
+from orchestrator.events import Confirmation, RolloutCompleted
+from orchestrator.port import JobSeen, Reader, Seen, WorkloadSeen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, clear, settled
+
+
+class RestartPicture(Seen):
+    workload: WorkloadSeen | None
+    jobs: Mapping[str, JobSeen | None] = {}
+    stage: str = ""
+
+
+class RestartWorkload(Step):
+    Picture = RestartPicture
+    undo_note = "the template's mark taken back, which restarts it again"
+    kind: Literal["restart_workload"] = "restart_workload"
+    workload_kind: str
+    workload: str
+    manager: str = ""
+    jobs: tuple[str, ...] = ()  # Jobs that the operator runs again for this (3scale 2.15)
+
+    def probe(self, reader: Reader, ctx: Context) -> RestartPicture:
+        jobs = {name: reader.job(name) for name in self.jobs}
+        workload = reader.workload(self.workload_kind, self.workload)
+        return RestartPicture(workload=workload, jobs=jobs)
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(RestartPicture, seen)
+        if waiting := self.unsettled(picture):
+            return waiting
+        return DONE if self.is_another_rollout(picture, ctx) else CLEAR
+
+    def unsettled(self, picture: RestartPicture) -> Standing | None:
+        if failed := [name for name, job in picture.jobs.items() if job and job.state == "failed"]:
+            return clear(f"Job {failed[0]} failed; see its log: kubectl logs job/{failed[0]}")
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        assert picture.workload is not None
+        for name, job in picture.jobs.items():
+            if job is None or job.generation not in ("", picture.workload.generation):
+                return busy(f"the operator has not run Job {name} again for {self.workload}")
+            if job.state != "complete":
+                return busy(f"Job {name} is running")
+        return None
+
+    def is_another_rollout(self, picture: RestartPicture, ctx: Context) -> bool:
+        before = cast("RestartPicture | None", self.picture(ctx.before))
+        if before is None or before.workload is None or picture.workload is None:
+            return False
+        then, now = before.workload, picture.workload
+        return (then.revision, then.restarted_at) != (now.revision, now.restarted_at)
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        picture = cast(RestartPicture, seen)
+        failed = [(name, job) for name, job in picture.jobs.items() if job and job.state == "failed"]
+        for name, job in failed:
+            yield DeleteJob(job=name, uid=job.uid)
+        if not failed or not self.is_another_rollout(picture, ctx):
+            yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=ctx.now)
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        workload = cast(RestartPicture, seen).workload
+        if standing is DONE and workload is not None:
+            yield RolloutCompleted(
+                step=self.id, attempt=ctx.attempt, workload=self.workload, pod=workload.pod
+            )
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        """A DeploymentConfig's rollout leaves nothing in its template, so there is nothing to take back."""
+        picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
+        if before is None or before.workload is None or self.workload_kind == "DeploymentConfig":
+            return DONE
+        if waiting := self.unsettled(picture):
+            return waiting
+        assert picture.workload is not None
+        return DONE if picture.workload.restarted_at == before.workload.restarted_at else CLEAR
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
+        for name, job in picture.jobs.items():
+            if job and job.state == "failed":
+                yield DeleteJob(job=name, uid=job.uid)
+        then = before.workload if before else picture.workload
+        if then is not None and self.workload_kind != "DeploymentConfig":
+            yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=then.restarted_at)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        if self.workload_kind == "DeploymentConfig":
+            start, watched = f"{tool} rollout latest dc/{self.workload}", f"dc/{self.workload}"
+        else:
+            start, watched = f"{tool} rollout restart deployment/{self.workload}", f"deployment/{self.workload}"
+        return start, f"{tool} rollout status {watched}"

@@ -1,0 +1,94 @@
+"""Run one of 3scale's own rake tasks in a pod, detached, and wait for its end.
+
+Guide 9.5.8.1 where the search has to be indexed anew (T12). The task is known by a name of this run, so one
+that ran to its end before a crash is not run again; one that failed is, a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import Effect, StartJob
+from orchestrator.events import Confirmation
+from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    address,
+    busy,
+    clear,
+    exited,
+    job_name,
+    settled,
+    torn,
+)
+
+ATTEMPTS_MAX = 3
+
+
+class RakePicture(Seen):
+    workload: WorkloadSeen | None
+    job: PodJobSeen | None = None
+
+
+class RunRake(Step):
+    Picture = RakePicture
+    undo_note = "nothing to take back: what it wrote is made again from the database at any time"
+    kind: Literal["run_rake"] = "run_rake"
+    workload_kind: str
+    workload: str
+    task: str
+
+    def probe(self, reader: Reader, ctx: Context) -> RakePicture:
+        workload = reader.workload(self.workload_kind, self.workload)
+        if workload is None or not workload.is_complete:
+            return RakePicture(workload=workload)
+        return RakePicture(workload=workload, job=reader.pod_job(workload, "", job_name(self, ctx)))
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(RakePicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        assert picture.job is not None
+        return job_standing(picture.job, self.task, ctx) or DONE
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield rake(self, self.task, address(self.workload_kind, self.workload, cast(RakePicture, seen).workload), ctx)
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        picture = cast(RakePicture, seen)
+        if picture.job is not None:
+            yield from exited(self, picture.job, picture.workload, ctx)
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        return DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield from ()
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        where = f"{self.workload_kind.lower()}/{self.workload}"
+        return (f"{tool} exec {where} -- bash -c 'bundle exec rake {self.task}'",)
+
+
+def job_standing(job: PodJobSeen, task: str, ctx: Context) -> Standing | None:
+    """What keeps a task's end from being a good one; None when it has ended well."""
+    if job.state == "running":
+        return busy(f"rake {task} is running")
+    if job.state != "exited":
+        return CLEAR
+    if job.code == 0:
+        return None
+    reason = f"rake {task} ended with {job.code}: {job.complaint}"
+    return clear(reason) if ctx.attempt < ATTEMPTS_MAX else torn(reason)
+
+
+def rake(step: Step, task: str, where: dict[str, str], ctx: Context) -> StartJob:
+    return StartJob(
+        directory="", job=job_name(step, ctx), attempt=ctx.attempt, epoch=ctx.epoch, program="rake",
+        arguments=(task,), **where,
+    )

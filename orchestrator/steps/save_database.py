@@ -1,0 +1,137 @@
+"""Save a database as it is before a dump is loaded over it: what cannot be undone from a picture.
+
+The engine's own dump, compressed, made by a job of its own in the pod and checked there to its last line
+before it gets its name. It lies on the database's own volume, under a name that carries the run's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
+from orchestrator.events import Confirmation, DatabaseSaved
+from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    address,
+    busy,
+    clear,
+    exited,
+    job_name,
+    settled,
+    torn,
+)
+
+DUMPS: dict[Engine, Program] = {"mysql": "dump-mysql", "postgresql": "dump-postgresql"}
+ATTEMPTS_MAX = 3
+
+
+class SavedPicture(Seen):
+    workload: WorkloadSeen | None
+    database: DatabaseSeen | None = None
+    job: PodJobSeen | None = None
+    file: FileSeen | None = None
+    part: FileSeen | None = None
+
+
+def copy_of(directory: str, database: str, run: str) -> str:
+    """Where the safety copy of a database lies."""
+    return f"{directory}/{database}-before-{run}.sql.gz"
+
+
+class SaveDatabase(Step):
+    Picture = SavedPicture
+    undo_note = "the copy is removed, once it is no longer needed"
+    kind: Literal["save_database"] = "save_database"
+    workload_kind: str
+    workload: str
+    engine: Engine
+    database: str
+    directory: str
+
+    def path(self, ctx: Context) -> str:
+        return copy_of(self.directory, self.database, ctx.run)
+
+    def probe(self, reader: Reader, ctx: Context) -> SavedPicture:
+        workload = reader.workload(self.workload_kind, self.workload)
+        if workload is None or not workload.is_complete:
+            return SavedPicture(workload=workload)
+        path, part = self.path(ctx), f"{self.path(ctx)}.part"
+        job = reader.pod_job(workload, "", job_name(self, ctx))  # before the files: its end is what they show
+        files = reader.files(workload, [path, part], digests=job.state != "running")
+        return SavedPicture(
+            workload=workload, job=job, file=files[path], part=files[part],
+            database=reader.database(workload, self.engine, self.database),
+        )
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(SavedPicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        assert picture.job is not None
+        if picture.job.state == "running":
+            return busy(f"database {self.database} is being saved")
+        if picture.file is not None:
+            return DONE  # it got its name after it was checked
+        if picture.database is None:
+            return busy(f"the database server of {self.workload} does not answer yet")
+        if not picture.database.is_there:
+            return torn(f"there is no database {self.database} in {self.workload}")
+        if picture.job.state == "exited" and picture.job.code:
+            reason = f"saving {self.database} ended with {picture.job.code}: {picture.job.complaint}"
+            return clear(reason) if ctx.attempt < ATTEMPTS_MAX else torn(reason)
+        return CLEAR
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield StartJob(
+            directory="", job=job_name(self, ctx), attempt=ctx.attempt, epoch=ctx.epoch,
+            program=DUMPS[self.engine], arguments=(self.database, self.path(ctx)), **self.address(seen),
+        )
+
+    def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
+        picture = cast(SavedPicture, seen)
+        if picture.job is not None:
+            yield from exited(self, picture.job, picture.workload, ctx)
+        if standing is DONE and picture.file and picture.workload:
+            yield DatabaseSaved(
+                step=self.id, attempt=ctx.attempt, pod=picture.workload.pod, database=self.database,
+                path=self.path(ctx), size_bytes=picture.file.size_bytes, sha256=picture.file.sha256,
+            )
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        """The last word of a way back: the database has been brought back, so neither copy nor mark is needed."""
+        picture = cast(SavedPicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        if picture.database is None:
+            return busy(f"the database server of {self.workload} does not answer yet")
+        is_running = picture.job is not None and picture.job.state == "running"
+        is_marked = picture.database.mark.startswith(f"{ctx.run}/")
+        return CLEAR if is_running or is_marked or picture.file or picture.part else DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        picture, where = cast(SavedPicture, seen), self.address(seen)
+        if picture.job is not None and picture.job.state == "running":
+            yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
+        if picture.database is not None and picture.database.mark.startswith(f"{ctx.run}/"):
+            yield ForgetMark(engine=self.engine, database=self.database, **where)
+        if picture.part:
+            yield RemovePath(path=f"{self.path(ctx)}.part", **where)
+        yield RemovePath(path=self.path(ctx), **where)
+
+    def address(self, seen: Seen) -> dict[str, str]:
+        return address(self.workload_kind, self.workload, cast(SavedPicture, seen).workload)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        dump = {
+            "mysql": f"mysqldump --single-transaction --routines --triggers --events -uroot {self.database}",
+            "postgresql": f"pg_dump --create --clean --if-exists {self.database}",
+        }[self.engine]
+        where = f"{self.workload_kind.lower()}/{self.workload}"
+        secret = "export MYSQL_PWD=$MYSQL_ROOT_PASSWORD; " if self.engine == "mysql" else ""
+        return (f"{tool} exec {where} -- sh -c '{secret}{dump} | gzip > {copy_of(self.directory, self.database, 'RUN')}'",)

@@ -1,0 +1,73 @@
+"""Bring a directory of the bundle into a pod: what is missing there, or differs, and nothing else.
+
+Guide 9.5.3-1. system-app, to which the guide copies, was scaled to 0 (T3): the pod is another one that has the
+same volume. What would be overwritten is set aside on the volume first; what only the pod has, stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import Effect, PutTreeBack, SyncTree
+from orchestrator.port import Reader, Seen, TreeSeen, WorkloadSeen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, settled
+
+
+class TreePicture(Seen):
+    workload: WorkloadSeen | None
+    tree: TreeSeen | None = None
+
+
+class SyncDirectory(Step):
+    Picture = TreePicture
+    undo_note = "what it created is removed, what it replaced is put back"
+    kind: Literal["sync_directory"] = "sync_directory"
+    workload_kind: str
+    workload: str
+    source: str  # the directory's name in the bundle
+    path: str
+    digest: str  # of the bundle's directory
+    size_bytes: int = 0  # of its files
+
+    def stash(self, ctx: Context) -> str:
+        return f"{self.path}/.replaced-by-{ctx.run}"
+
+    def probe(self, reader: Reader, ctx: Context) -> TreePicture:
+        workload = reader.workload(self.workload_kind, self.workload)
+        if workload is None or not workload.is_complete:
+            return TreePicture(workload=workload)
+        return TreePicture(
+            workload=workload, tree=reader.tree(workload, self.source, self.path, self.stash(ctx))
+        )
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(TreePicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        assert picture.tree is not None
+        return CLEAR if picture.tree.missing or picture.tree.differing else DONE
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield SyncTree(
+            source=self.source, path=self.path, stash=self.stash(ctx), digest=self.digest, **self.address(seen)
+        )
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        """The stash is the record of what a sync did: as long as it is there, there is something to take back."""
+        picture = cast(TreePicture, seen)
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        assert picture.tree is not None
+        return CLEAR if picture.tree.has_stash else DONE
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield PutTreeBack(path=self.path, stash=self.stash(ctx), **self.address(seen))
+
+    def address(self, seen: Seen) -> dict[str, str]:
+        return address(self.workload_kind, self.workload, cast(TreePicture, seen).workload)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        if tool == "oc":
+            return (f"oc rsync ./{self.source}/ POD:{self.path}   # a pod of {self.workload}",)
+        return (f"kubectl cp ./{self.source}/. POD:{self.path}   # a pod of {self.workload}",)
