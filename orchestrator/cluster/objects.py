@@ -25,16 +25,12 @@ from orchestrator.cluster.manager import manager_path
 from orchestrator.cluster.pods import At
 from orchestrator.cluster.rest import MERGE_PATCH, Conflict, Object, Rest
 from orchestrator.errors import BundleInvalid, ClusterRefused, PlanChanged
+from orchestrator.objects import sanitised
 from orchestrator.port import ObjectSeen
 
 STASH_LABEL: Final = "restore.run/stash"
 STASH_KEY: Final = "object.json"
 CONTENT: Final = {"Secret": ("data",), "ConfigMap": ("data", "binaryData"), "APIManager": ("spec",)}
-FOREIGN_METADATA: Final = (
-    "uid", "resourceVersion", "creationTimestamp", "generation", "selfLink", "managedFields", "ownerReferences",
-    "namespace", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers",
-)  # fmt: skip
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Objects:
@@ -43,7 +39,7 @@ class Objects:
         self._namespace = rest.connection.namespace
 
     def seen(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
-        wanted = leaves(kind, sanitised(self._file(kind, name, source)[0]))
+        wanted = leaves(kind, self._file(kind, name, source)[0])
         found = self._rest.find(self._path(kind, name))
         kept = stash if stash and self._rest.find(self._path("Secret", stash)) else ""
         if found is None:
@@ -64,7 +60,7 @@ class Objects:
             raise PlanChanged(f"{effect.source} of the bundle is not the file that the plan was made for")
         if not effect.uid:
             with Discreet(effect.kind, effect.name):
-                self._rest.post(self._path(effect.kind), sanitised(wanted))
+                self._rest.post(self._path(effect.kind), sanitised(wanted)[0])
         else:
             found = self._same(effect.kind, effect.name, effect.uid)
             self._keep(effect, found)
@@ -165,15 +161,6 @@ def applied(effect: fx.ApplyObject, at: At) -> ev.EffectFact:
     return ev.ManagerFieldSet(
         **at, manager=effect.name, path="spec", is_there=True, value=f"what {effect.source} holds"
     )
-
-
-def sanitised(found: Object) -> Object:
-    """Without what belongs to the cluster that it was taken from."""
-    metadata = {key: value for key, value in found["metadata"].items() if key not in FOREIGN_METADATA}
-    annotations = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
-    if annotations:
-        metadata["annotations"] = annotations
-    return {**{key: value for key, value in found.items() if key != "status"}, "metadata": metadata}
 
 
 def leaves(kind: str, found: Object) -> dict[str, Any]:
