@@ -20,9 +20,10 @@ from orchestrator.lanes import Work
 from orchestrator.plan import Plan
 from orchestrator.port import Cluster
 from orchestrator.recorder import Admit, Published, Recorder, entries_of
+from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.state import RunState, fold
-from tests.core.model import ModelCluster
+from tests.core.model import ModelCluster, WholeCluster
 from tests.drills.mortal import MortalCluster
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -201,8 +202,15 @@ TURNED: list[ev.Fact] = [ev.RollbackOpened(by="test")]
 
 
 def begin(flavour: str, only: tuple[str, ...] = ()) -> History:
+    """The two Redis alone."""
     cluster = ModelCluster(flavour)
-    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), only))
+    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), Options(only=only)))
+
+
+def begin_whole(flavour: str, options: Options = Options(), **shape: Any) -> History:  # noqa: B008
+    """Everything that 3scale is."""
+    cluster = WholeCluster(flavour, **shape)
+    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), options))
 
 
 def go_on(history: History, again: Opening, seed: int = 0) -> RunState:
