@@ -65,6 +65,7 @@ class History:
     plan: Plan
     records: list[Record] = field(default_factory=list)
     lives: int = 0
+    run: str = "run"
     folded: RunState = field(default_factory=RunState)
 
     def live(self, facts: list[ev.Fact], die_at: int = 0, seed: int = 0) -> tuple[RunState | None, int]:
@@ -99,7 +100,7 @@ class History:
 
         recorder = Recorder(self.state(), make_writer, clock.now)
         cluster: Any = MortalCluster(self.cluster, fate)
-        engine = Engine("run", self.plan, recorder, cluster, clock, SeededLanes(seed))
+        engine = Engine(self.run, self.plan, recorder, cluster, clock, SeededLanes(seed))
         try:
             recorder.record(*facts)
             return engine.carry_on()
@@ -138,7 +139,7 @@ class MemoryWriter:
         stamp = self.clock.now().isoformat()
         start = len(self.history.records)
         records = [
-            Record("run", start + i + 1, stamp, self.epoch, "", d.type, d.version, d.step, d.attempt, d.data, "", "")
+            Record(self.history.run, start + i + 1, stamp, self.epoch, "", d.type, d.version, d.step, d.attempt, d.data, "", "")
             for i, d in enumerate(drafts)
         ]
         self.history.records.extend(records)

@@ -127,6 +127,8 @@ class AppsCluster(ModelCluster):
             self.settle(app)
 
     def settle(self, app: App) -> None:
+        if not (app.stopping or app.settles_in):
+            return
         if app.stopping:
             gone = app.stops_in <= 1
             app = replace(app, stopping=0 if gone else app.stopping, stops_in=app.stops_in - 1)
@@ -287,6 +289,11 @@ class AppsCluster(ModelCluster):
             )
             self.replaced(app.name)
         return ev.RolloutStarted(**at, workload=app.name, revision=str(app.revision + 1))
+
+    def replace_pod(self, name: str) -> None:
+        """A pod that goes and comes again by itself, such as one that was evicted."""
+        app = self.apps[name]
+        self.apps[name] = replace(app, container=app.container + 1, settles_in=SETTLING)
 
     def replaced(self, name: str) -> None:
         """What a new pod no longer has; nothing in this part of the model."""

@@ -249,6 +249,12 @@ class SqlCluster(AppsCluster):
         if database == "system" and any(hook.state == "running" for hook in self.hooks.values()):
             raise Impossible(f"database {database} is saved or loaded while a hook of system-app runs")
 
+    def lose_jobs(self) -> None:
+        """Whatever runs in a pod is killed, and its pod stays."""
+        for name, job in self.jobs.items():
+            if job.state == "running":
+                self.jobs[name] = replace(job, state="lost")
+
     def can_boot(self) -> bool:
         system = self.databases.get("system")
         return super().can_boot() and (system is None or self.apps[system.workload].is_complete)
