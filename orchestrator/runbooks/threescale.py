@@ -184,6 +184,8 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
     if STOPPING & set(parts) and found.app("system-app"):
         yield "system-sidekiq, backend-worker, backend-cron and apicast keep running, as in the guide, and may write meanwhile"
         yield "dumps are copied into the pods before system-app is stopped"
+        if "backend-redis" not in parts and found.workload("backend-redis"):
+            yield "what system-app's post hook writes into backend-redis, which is not restored, is not taken back by a rollback"
     for app in found.apps:
         if app.is_autoscaled:
             yield f"{app.name} is scaled by a HorizontalPodAutoscaler, which may change its replicas meanwhile"

@@ -88,8 +88,12 @@ def end(name: str) -> dict[str, Any]:
 
 
 def is_as_in_the_beginning(history: History, name: str) -> bool:
+    """Where backend-redis is not restored, what system-app's post hook has written into it stays: the plan says so."""
     cluster = world(history)
-    return cluster.digest() | {"marks": cluster.template_marks()} == beginning(name)
+    found, wanted = cluster.digest() | {"marks": cluster.template_marks()}, dict(beginning(name))
+    if "backend-redis" not in history.plan.parts:
+        found["backend-redis"] = wanted["backend-redis"] = None
+    return found == wanted
 
 
 def some(deaths: list[History], stride: int) -> tuple[list[tuple[int, History]], str]:
@@ -164,15 +168,20 @@ def test_a_finished_restore_is_taken_back(name: str) -> None:
 def test_the_second_of_two_restores_is_taken_back_and_then_the_first(name: str) -> None:
     """What an earlier run has left to be known by comes back with it."""
     first = carried_out(name)
-    after_first = world(first).digest()
+    after_first = sql_of(first)
     second = History(first.cluster, first.plan, run="later")
     second.live(opened(second.plan))
     second.live(TURNED)
     assert second.state().closed == "rolled back", second.state().reason
-    assert world(second).digest() == after_first
+    assert sql_of(second) == after_first
+    assert world(second).servers["backend-redis"].data == world(first).servers["backend-redis"].data
     first.live(TURNED)
     assert first.state().closed == "rolled back", first.state().reason
     assert is_as_in_the_beginning(first, name)
+
+
+def sql_of(history: History) -> dict[str, Any]:
+    return {key: world(history).digest()[key] for key in ("databases", "volumes", "tree", "routes", "spec", "replicas")}
 
 
 # ---- deaths ---------------------------------------------------------------------------------------
@@ -235,7 +244,7 @@ def test_a_load_that_ends_with_an_error_is_asked_about(name: str) -> None:
     ended = [fact.code for fact in history.facts() if isinstance(fact, ev.RemoteJobExited) and fact.step == asked.step]
     assert [code for code in ended if code] != []
     answer = ev.DecisionRecorded(step=asked.step, verdict="not-done", reason="there is room again", by="test")
-    history.live([*resumed(history), answer])
+    history.live([answer, *resumed(history)])
     assert history.state().closed == "finished", history.state().reason
     assert world(history).digest() == end(name)
 

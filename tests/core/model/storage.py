@@ -232,7 +232,7 @@ class StorageCluster(SqlCluster):
             self.objects[what] = self.kept.pop(effect.stash)
             return ev.ObjectPutBack(**at, kind=effect.kind, object=effect.name)
         if effect.kind == "APIManager":
-            self.spec, self.apps, self.deploys_in = None, {}, MADE
+            self.spec, self.apps, self.hooks, self.deploys_in = None, {}, {}, MADE
         self.objects.pop(what, None)
         self.uids.pop(what, None)
         return ev.ObjectDeleted(**at, kind=effect.kind, object=effect.name)
