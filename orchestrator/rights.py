@@ -62,8 +62,11 @@ def rights_of_step(step: AnyStep) -> Iterator[Right]:
             yield from JOBS if step.jobs else ()
         case "restart_workload":
             yield from JOBS if step.jobs else ()
-        case "save_manager_spec" | "await_operator" | "check_workloads":
+        case "save_manager_spec" | "await_operator":
             yield MANAGER[0]
+        case "check_workloads":
+            yield MANAGER[0]
+            yield from (Right("get", *WORKLOADS[original.kind]) for original in step.originals)
         case "resync_routes":
             yield from (Right(verb, ROUTES, "routes") for verb in ("list", "delete"))
         case "apply_object":

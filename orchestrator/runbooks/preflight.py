@@ -48,7 +48,11 @@ def whole(found: Installation, bundle: BundleReport, options: Options) -> Iterat
     manager = found.manager
     if found.release and found.release not in RELEASES:
         yield warning("release", f"3scale {found.release} is none of {', '.join(RELEASES)}, which this was made for")
-    if manager is None or not STOPPING & options.named:
+    if not STOPPING & options.named:
+        return
+    if manager is None:
+        if found.apps:
+            yield warning("operator", "no APIManager is to be seen: where there is one, its operator reverts what is scaled")
         return
     if manager.preflights:
         yield error("operator", f"the operator does nothing as long as its own preflights fail: {manager.preflights}")
@@ -106,6 +110,8 @@ def storage(found: Installation, file: BundleFile) -> Iterator[Finding]:
     if mount is None:
         yield error("system-storage", "no running pod has it mounted: start system-sidekiq or system-app")
         return
+    if mount.workload == "system-app":
+        yield error("system-storage", "only system-app has it mounted, which is stopped meanwhile: start system-sidekiq")
     if mount.missing_tools:
         yield error("system-storage", f"the pod of {mount.workload} lacks {', '.join(mount.missing_tools)}")
     size_bytes = file.tree.size_bytes if file.tree else file.size_bytes

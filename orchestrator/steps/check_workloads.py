@@ -1,4 +1,4 @@
-"""Compare the replicas of every workload, what the APIManager says of them, and redis-config with the originals.
+"""Compare the replicas of every workload, and what the APIManager says of them, with the originals.
 
 The last look of a restore: nothing of what was changed only for its sake has stayed.
 """
@@ -28,7 +28,6 @@ class Original(Seen):
 class WorkloadsPicture(Seen):
     workloads: Mapping[str, WorkloadSeen | None]
     fields: Mapping[str, FieldSeen | None] = {}
-    text: str | None = None
 
 
 class CheckWorkloads(LookingStep):

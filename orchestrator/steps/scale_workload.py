@@ -116,10 +116,10 @@ class ScaleWorkload(Step):
         return self.distance(picture, field, replicas_of(before.workload))
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        """As long as nothing was changed yet, what would take the change back: for the record of the inverse."""
+        """Before anything is undone, it is asked for the record of the inverse: from what this step will leave."""
         picture, before = cast(ScalePicture, seen), cast("ScalePicture | None", self.picture(ctx.before))
         before = before or picture
-        if (picture.field, replicas_of(picture.workload)) == (before.field, replicas_of(before.workload)):
+        if not ctx.undo_attempt:
             picture = self.left(picture)
         field = before.field or FieldSeen(is_there=False)
         yield from self.approach(picture, field, replicas_of(before.workload))
@@ -127,7 +127,7 @@ class ScaleWorkload(Step):
     def left(self, picture: ScalePicture) -> ScalePicture:
         """The picture as this step leaves it."""
         workload = picture.workload and picture.workload.model_copy(update={"replicas": self.replicas})
-        return picture.model_copy(update={"field": self.wanted if self.path else None, "workload": workload})
+        return ScalePicture(workload=workload, field=self.wanted if self.path else None)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         lines = []

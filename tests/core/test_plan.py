@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.plan import Plan
+from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import PARTS, preflight, restore_plan
 from orchestrator.steps.copy_into_pod import CopyIntoPod
 from orchestrator.steps.roll_out import RollOut
@@ -28,7 +29,7 @@ SCOPES: tuple[tuple[str, ...], ...] = ((), ("backend-redis",), ("system-redis",)
 
 def plan_of(flavour: str, only: tuple[str, ...] = ()) -> Plan:
     cluster = ModelCluster(flavour)
-    return restore_plan(cluster.installation(), cluster.bundle(), only)
+    return restore_plan(cluster.installation(), cluster.bundle(), Options(only=only))
 
 
 PLANS = [
