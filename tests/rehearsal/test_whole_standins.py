@@ -28,10 +28,23 @@ DOMAIN = "apps.rehearsal.example"
 ROUTES = {f"{name}.{DOMAIN}" for name in ("master", "3scale", "3scale-admin", "api-3scale-apicast-staging", "api-3scale-apicast-production")}
 
 
-@pytest.fixture(scope="module", params=["mysql", "postgresql"])
-def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
-    with whole(tmp_path_factory.mktemp("cluster"), "2.14", database=request.param) as running:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
+    with whole(tmp_path_factory.mktemp("cluster"), "2.14") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
+    with whole(tmp_path_factory.mktemp("other"), "2.14", database="postgresql") as running:
+        yield running
+
+
+@pytest.fixture(params=["cluster", "other"], ids=["mysql", "postgresql"])
+def either(request: pytest.FixtureRequest) -> Rehearsed:
+    """For what reads or writes the system database."""
+    running: Rehearsed = request.getfixturevalue(request.param)
+    return running
 
 
 def keys_of(cluster: Rehearsed) -> dict[bytes, bytes]:
@@ -71,18 +84,18 @@ def test_boot_fails_while_a_database_is_down(cluster: Rehearsed) -> None:
     assert rake(cluster, "boot").returncode == 0
 
 
-def test_a_rewrite_writes_what_is_missing_and_changes_nothing_else(cluster: Rehearsed) -> None:
-    assert rake(cluster, "backend:storage:rewrite").returncode == 0
-    before = keys_of(cluster)
+def test_a_rewrite_writes_what_is_missing_and_changes_nothing_else(either: Rehearsed) -> None:
+    assert rake(either, "backend:storage:rewrite").returncode == 0
+    before = keys_of(either)
     assert {b"service/id:2/provider_key", b"services_set", b"metric/service_id:2/id:2/name"} <= before.keys()
-    with redis(cluster, "backend-redis") as client:
+    with redis(either, "backend-redis") as client:
         client.call("SET", "service/id:99/provider_key", "stale")
         client.call("DEL", "services_set")
-    assert rake(cluster, "backend:storage:enqueue_rewrite").returncode == 0
-    after = keys_of(cluster)
+    assert rake(either, "backend:storage:enqueue_rewrite").returncode == 0
+    after = keys_of(either)
     assert after.pop(b"service/id:99/provider_key")
     assert after == before
-    with redis(cluster, "backend-redis") as client:
+    with redis(either, "backend-redis") as client:
         client.call("DEL", "service/id:99/provider_key")
 
 
@@ -124,28 +137,28 @@ def test_an_index_counts_the_rows_and_stays_over_a_restart(cluster: Rehearsed) -
     assert json.loads(file.read_text())["metrics"] == count
 
 
-def test_an_older_schema_is_migrated_and_a_newest_one_left(cluster: Rehearsed) -> None:
-    before = sql(cluster, "SELECT version FROM schema_migrations ORDER BY version")
+def test_an_older_schema_is_migrated_and_a_newest_one_left(either: Rehearsed) -> None:
+    before = sql(either, "SELECT version FROM schema_migrations ORDER BY version")
     assert before[-1] == [NEWEST]
-    assert rake(cluster, "openshift:deploy").returncode == 0
-    assert sql(cluster, "SELECT version FROM schema_migrations ORDER BY version") == before
-    sql(cluster, f"DELETE FROM schema_migrations WHERE version = '{NEWEST}'")
-    assert "Migrated the database" in rake(cluster, "openshift:deploy").stdout
-    assert sql(cluster, "SELECT version FROM schema_migrations ORDER BY version") == before
+    assert rake(either, "openshift:deploy").returncode == 0
+    assert sql(either, "SELECT version FROM schema_migrations ORDER BY version") == before
+    sql(either, f"DELETE FROM schema_migrations WHERE version = '{NEWEST}'")
+    assert "Migrated the database" in rake(either, "openshift:deploy").stdout
+    assert sql(either, "SELECT version FROM schema_migrations ORDER BY version") == before
 
 
-def test_procedure_and_triggers_come_back(cluster: Rehearsed) -> None:
+def test_procedure_and_triggers_come_back(either: Rehearsed) -> None:
     triggers = "SELECT count(DISTINCT trigger_name) FROM information_schema.triggers WHERE trigger_name LIKE '%_tenant_id'"
     routines = "SELECT count(*) FROM information_schema.routines WHERE routine_name = 'sp_invoices_friendly_id'"
     wanted = str(len(samples_porta.TENANT_COLUMNS) + len(samples_porta.TENANT_PARENTS))
-    kind = "PROCEDURE" if cluster.database == "mysql" else "FUNCTION"
-    sql(cluster, f"DROP {kind} sp_invoices_friendly_id")
-    assert sql(cluster, routines) == [["0"]]
-    assert rake(cluster, "db:procedures").returncode == 0
-    assert (sql(cluster, routines), sql(cluster, triggers)) == ([["1"]], [[wanted]])
-    sql(cluster, "DROP TRIGGER services_tenant_id" + ("" if cluster.database == "mysql" else " ON services"))
-    assert rake(cluster, "multitenant:triggers").returncode == 0
-    assert (sql(cluster, routines), sql(cluster, triggers)) == ([["1"]], [[wanted]])
+    kind = "PROCEDURE" if either.database == "mysql" else "FUNCTION"
+    sql(either, f"DROP {kind} sp_invoices_friendly_id")
+    assert sql(either, routines) == [["0"]]
+    assert rake(either, "db:procedures").returncode == 0
+    assert (sql(either, routines), sql(either, triggers)) == ([["1"]], [[wanted]])
+    sql(either, "DROP TRIGGER services_tenant_id" + ("" if either.database == "mysql" else " ON services"))
+    assert rake(either, "multitenant:triggers").returncode == 0
+    assert (sql(either, routines), sql(either, triggers)) == ([["1"]], [[wanted]])
 
 
 def test_curl_knows_the_services_by_name(cluster: Rehearsed) -> None:
@@ -157,11 +170,11 @@ def test_curl_knows_the_services_by_name(cluster: Rehearsed) -> None:
     assert done.returncode == 7
 
 
-def test_an_emptied_database_is_seeded_anew(cluster: Rehearsed) -> None:
+def test_an_emptied_database_is_seeded_anew(either: Rehearsed) -> None:
     """What the hook before a rollout does between the dropping of a database and the loading of its dump."""
-    if cluster.database == "mysql":
-        sql(cluster, "DROP DATABASE system; CREATE DATABASE system")
+    if either.database == "mysql":
+        sql(either, "DROP DATABASE system; CREATE DATABASE system")
     else:
-        sql(cluster, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO system; ALTER SCHEMA public OWNER TO system")
-    assert "Created and seeded" in rake(cluster, "openshift:deploy").stdout
-    assert sql(cluster, "SELECT self_domain FROM accounts ORDER BY id") == [[f"master.{DOMAIN}"], [f"3scale-admin.{DOMAIN}"]]
+        sql(either, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO system; ALTER SCHEMA public OWNER TO system")
+    assert "Created and seeded" in rake(either, "openshift:deploy").stdout
+    assert sql(either, "SELECT self_domain FROM accounts ORDER BY id") == [[f"master.{DOMAIN}"], [f"3scale-admin.{DOMAIN}"]]
