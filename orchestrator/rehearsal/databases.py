@@ -20,11 +20,18 @@ from orchestrator.rehearsal.mysql_pod import client
 from orchestrator.rehearsal.postgresql_pod import address, program
 
 MYSQL_OWN = ("information_schema", "mysql", "performance_schema", "sys")
+PIECE_BYTES = 1 << 20
 POSTGRESQL_OWN = ("postgres", "template0", "template1")
 
 
 class SqlError(Exception):
     """What a client said when it failed."""
+
+
+class Readable(Protocol):
+    """A file of bytes, or what reads like one."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class SqlServer(Protocol):
@@ -34,8 +41,16 @@ class SqlServer(Protocol):
         """Those that are not the server's own."""
         ...
 
+    def column(self, query: str, database: str) -> list[str]:
+        """The values of a query that asks for one column without line ends in it."""
+        ...
+
     def run(self, statements: Iterable[str], database: str = "") -> None:
         """Carries out what may be many megabytes; it ends at the first error."""
+        ...
+
+    def load(self, dump: Readable, database: str) -> None:
+        """Carries out a dump, as the guide has it: what the client shrugs off is shrugged off."""
         ...
 
     def recreate(self, database: str, owner: str, statements: Iterable[str]) -> None:
@@ -60,13 +75,20 @@ class MysqlServer:
         return {**os.environ, "MYSQL_PWD": self.password}
 
     def databases(self) -> list[str]:
-        done = completed(self.argv("mysql", "-N", "-e", "SHOW DATABASES"), self.environment)
-        names = done.decode().splitlines()
+        names = self.column("SHOW DATABASES", "mysql")
         return sorted(name for name in names if name not in MYSQL_OWN and not name.startswith("#mysql50#"))
 
+    def column(self, query: str, database: str) -> list[str]:
+        return completed(self.argv("mysql", "-N", "-e", query, database), self.environment).decode().splitlines()
+
     def run(self, statements: Iterable[str], database: str = "") -> None:
-        argv = self.argv("mysql", "--binary-mode", "--max-allowed-packet=256M", *filter(None, [database]))
-        fed(argv, self.environment, statements)
+        fed(self._loading(database), self.environment, (text.encode() for text in statements))
+
+    def load(self, dump: Readable, database: str) -> None:
+        fed(self._loading(database), self.environment, pieces(dump))
+
+    def _loading(self, database: str) -> list[str]:
+        return self.argv("mysql", "--binary-mode", "--max-allowed-packet=256M", *filter(None, [database]))
 
     def recreate(self, database: str, owner: str, statements: Iterable[str]) -> None:
         """`owner` has its rights on the name of the database, whether or not there is one."""
@@ -86,12 +108,18 @@ class PostgresqlServer:
         return {**os.environ, **address(self.port), "PGUSER": "postgres", "PGCLIENTENCODING": "UTF8"}
 
     def databases(self) -> list[str]:
-        argv = [program("psql"), "-XAtc", "SELECT datname FROM pg_database", "postgres"]
-        names = completed(argv, self.environment).decode().splitlines()
+        names = self.column("SELECT datname FROM pg_database", "postgres")
         return sorted(name for name in names if name not in POSTGRESQL_OWN)
 
+    def column(self, query: str, database: str) -> list[str]:
+        return completed([program("psql"), "-XAtc", query, database], self.environment).decode().splitlines()
+
     def run(self, statements: Iterable[str], database: str = "postgres") -> None:
-        fed([program("psql"), "-Xqo", os.devnull, "-v", "ON_ERROR_STOP=1", database], self.environment, statements)
+        argv = [program("psql"), "-Xqo", os.devnull, "-v", "ON_ERROR_STOP=1", database]
+        fed(argv, self.environment, (text.encode() for text in statements))
+
+    def load(self, dump: Readable, database: str) -> None:
+        fed([program("psql"), "-Xqo", os.devnull, database], self.environment, pieces(dump))
 
     def recreate(self, database: str, owner: str, statements: Iterable[str]) -> None:
         quoted = POSTGRESQL.identifier
@@ -108,7 +136,11 @@ def completed(argv: Sequence[str], environment: Mapping[str, str]) -> bytes:
     return done.stdout
 
 
-def fed(argv: Sequence[str], environment: Mapping[str, str], statements: Iterable[str]) -> None:
+def pieces(file: Readable) -> Iterator[bytes]:
+    return iter(lambda: file.read(PIECE_BYTES), b"")
+
+
+def fed(argv: Sequence[str], environment: Mapping[str, str], statements: Iterable[bytes]) -> None:
     """Writes the statements to a client. SqlError when it failed."""
     with tempfile.TemporaryFile() as said, subprocess.Popen(
         argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
@@ -116,7 +148,7 @@ def fed(argv: Sequence[str], environment: Mapping[str, str], statements: Iterabl
         assert process.stdin is not None
         try:
             for text in statements:
-                process.stdin.write(text.encode())
+                process.stdin.write(text)
             process.stdin.close()
         except BrokenPipeError:
             pass  # it has ended; its exit code tells

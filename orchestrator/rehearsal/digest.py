@@ -1,34 +1,39 @@
 """What an installation holds, as one comparable value: for "before" and "after".
 
-Everything a restore of Redis may change is in it: every key of every database with its value and its
-absolute expiry, the text of the ConfigMap, the files beside the data, the replicas. Left out is what
-changes by itself: the key `liveness-probe`, which the readiness probe writes. Values are compared as what
-they mean, not as their bytes in memory, which differ after each reload.
+Everything a restore may change is in it: every key of every Redis database with its value and its absolute
+expiry, every table, trigger and sequence of the SQL databases, the files of the storage, the custom resource,
+replicas and templates of the workloads, ConfigMaps, routes, and Secrets as digests that nobody can guess from.
+Left out is what changes by itself: the key `liveness-probe`, which the readiness probe writes, zync's jobs,
+and what in a template says when or by which version it was rolled out. Values are compared as what they
+mean, not as their bytes in memory, which differ after each reload.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from orchestrator.rehearsal.apiclient import ApiClient
-from orchestrator.rehearsal.installation import CONFIG_MAP, REDIS_WORKLOADS
+from orchestrator.rehearsal.contents import sql_content, tree, without
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from orchestrator.rehearsal.places import redis_port
+from orchestrator.rehearsal.places import REDIS, SQL, objects, present, redis_port, sql_place, storage
 from orchestrator.rehearsal.resp import Command, RedisClient
 
 LEFT_OUT = b"liveness-probe"
-APIS = {"DeploymentConfig": "apis/apps.openshift.io/v1", "Deployment": "apis/apps/v1"}
+JOBS = ("TABLE que_jobs", "SEQUENCE SET que_jobs_job_id_seq")
+ROLLOUT_ANNOTATIONS = {"kubectl.kubernetes.io/restartedAt", "redisConfigMapResourceVersion"}
 SCAN_COUNT = 100
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`content` is plain JSON: redis, config, files, replicas, each by name."""
+    """`content` is plain JSON; its parts are those of `picture`, each by name."""
 
     content: Mapping[str, Any]
 
@@ -43,23 +48,81 @@ class Picture:
 
 
 def picture(cluster: Rehearsed) -> Picture:
-    """Looks at a whole installation whose workloads are ready; those with 0 replicas have no keys."""
+    """Looks at a whole installation whose workloads are ready; databases with 0 replicas have no content."""
     api = ApiClient(cluster.kubeconfig)
-    replicas = {name: replicas_of(api, cluster, name) for name in REDIS_WORKLOADS}
+    workloads = workloads_of(api, cluster)
+    replicas = {name: replicas_of(workload) for name, workload in workloads.items()}
+    place = storage(cluster)
+    with ThreadPoolExecutor() as pool:
+        redis = {name: pool.submit(redis_content, cluster, name) for name in present(cluster, REDIS) if replicas[name]}
+        sql = {name: pool.submit(database_content, cluster, name) for name in present(cluster, SQL) if replicas[name]}
+        files = pool.submit(partial(tree, place)) if place else None
+        content = api_content(api, cluster)
     return Picture(
-        {
-            "redis": {name: keys_of(redis_port(cluster, name)) for name in REDIS_WORKLOADS if replicas[name]},
-            "config": api.get(f"/api/v1/namespaces/{cluster.namespace}/configmaps/{CONFIG_MAP}").get("data", {}),
-            "files": {name: files_of(cluster, name) for name in REDIS_WORKLOADS},
+        content
+        | {
+            "redis": {name: found.result() for name, found in redis.items()},
+            "sql": {name: found.result() for name, found in sql.items()},
+            "storage": files.result() if files else {},
+            "files": {name: files_of(cluster, name) for name in present(cluster, REDIS)},
             "replicas": replicas,
+            "templates": {name: template_of(workload) for name, workload in workloads.items()},
         }
     )
 
 
-def replicas_of(api: ApiClient, cluster: Rehearsed, workload: str) -> int:
-    kind = "DeploymentConfig" if cluster.release == "2.13" else "Deployment"
-    path = f"/{APIS[kind]}/namespaces/{cluster.namespace}/{kind.lower()}s/{workload}"
-    return int(api.get(path)["spec"].get("replicas", 1))
+# ---- what the API has ----------------------------------------------------------------------------
+
+
+def workloads_of(api: ApiClient, cluster: Rehearsed) -> dict[str, Any]:
+    kinds = ("DeploymentConfig", "Deployment")
+    return {name: one for kind in kinds for name, one in objects(api, cluster.namespace, kind).items()}
+
+
+def replicas_of(workload: Mapping[str, Any]) -> int:
+    return int(workload["spec"].get("replicas", 1))
+
+
+def template_of(workload: Mapping[str, Any]) -> dict[str, Any]:
+    """The template of its pods, without what a mere rollout changes."""
+    template = workload["spec"]["template"]
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    kept = {name: value for name, value in annotations.items() if name not in ROLLOUT_ANNOTATIONS}
+    return {"labels": template["metadata"].get("labels", {}), "annotations": kept, "spec": template["spec"]}
+
+
+def api_content(api: ApiClient, cluster: Rehearsed) -> dict[str, Any]:
+    config_maps, secrets, routes, apimanagers = (
+        objects(api, cluster.namespace, kind) for kind in ("ConfigMap", "Secret", "Route", "APIManager")
+    )
+    key = cluster.kubeconfig.read_bytes()
+    targets: dict[str, list[str]] = {}
+    for route in routes.values():
+        targets.setdefault(route["spec"].get("host", ""), []).append(route["spec"]["to"]["name"])
+    return {
+        "config": {name: one.get("data", {}) for name, one in config_maps.items()},
+        "secrets": {name: hidden(key, one.get("data") or {}) for name, one in secrets.items()},
+        "routes": {host: sorted(names) for host, names in targets.items()},
+        "apimanager": {name: one.get("spec") for name, one in apimanagers.items()},
+    }
+
+
+def hidden(key: bytes, data: Mapping[str, str]) -> dict[str, str]:
+    """A digest of each value that only who may see the cluster's own key can compare with a guess."""
+    return {name: hmac.new(key, f"{name}={value}".encode(), "sha256").hexdigest() for name, value in data.items()}
+
+
+# ---- what the databases have ---------------------------------------------------------------------
+
+
+def database_content(cluster: Rehearsed, workload: str) -> dict[str, Any]:
+    """database -> section -> digests"""
+    found = sql_content(sql_place(cluster, workload).server)
+    return {database: without(content, JOBS) for database, content in found.items()}
+
+
+def redis_content(cluster: Rehearsed, workload: str) -> dict[str, Any]:
+    return keys_of(redis_port(cluster, workload))
 
 
 def files_of(cluster: Rehearsed, workload: str) -> list[str]:

@@ -1,13 +1,13 @@
 """Sample data for the database of zync, which is PostgreSQL: what zync knows of the estate, and its jobs.
 
-Pure. Tables are those of zync's structure.sql that matter, with its keys and the function that tells its
-workers of new jobs. What the rehearsal's stand-in for zync writes has the columns it wants and no foreign keys.
+Pure. Tables are those of zync's structure.sql that matter, with its keys, its constraints and the function
+that tells its workers of new jobs; providers and proxies have the hosts that the stand-in for zync notes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from orchestrator.rehearsal.dialects import POSTGRESQL, Row
@@ -21,26 +21,27 @@ CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
 CREATE TABLE ar_internal_metadata (key varchar PRIMARY KEY, value varchar, created_at timestamp(6) NOT NULL);
 CREATE TABLE tenants (id bigint PRIMARY KEY, endpoint varchar NOT NULL, access_token varchar NOT NULL,
     created_at timestamp NOT NULL);
-CREATE TABLE providers (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, domain text, admin_domain text);
+CREATE TABLE providers (id bigint PRIMARY KEY, tenant_id bigint NOT NULL REFERENCES tenants, domain text, admin_domain text);
 CREATE TABLE services (id bigint PRIMARY KEY, tenant_id bigint NOT NULL REFERENCES tenants, created_at timestamp NOT NULL);
 CREATE TABLE metrics (id bigint PRIMARY KEY, service_id bigint NOT NULL REFERENCES services,
     tenant_id bigint NOT NULL REFERENCES tenants);
 CREATE TABLE applications (id bigint PRIMARY KEY, tenant_id bigint NOT NULL REFERENCES tenants,
     service_id bigint NOT NULL REFERENCES services, created_at timestamp NOT NULL);
-CREATE TABLE proxies (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, service_id bigint NOT NULL,
-    endpoint text, sandbox_endpoint text);
+CREATE TABLE proxies (id bigint PRIMARY KEY, tenant_id bigint NOT NULL REFERENCES tenants,
+    service_id bigint NOT NULL REFERENCES services, endpoint text, sandbox_endpoint text);
 CREATE TABLE clients (id bigserial PRIMARY KEY, service_id bigint NOT NULL REFERENCES services,
     tenant_id bigint NOT NULL REFERENCES tenants, client_id varchar NOT NULL UNIQUE);
 CREATE TABLE models (id bigserial PRIMARY KEY, tenant_id bigint NOT NULL REFERENCES tenants,
     record_type varchar NOT NULL, record_id bigint NOT NULL, UNIQUE (record_type, record_id));
-CREATE TABLE entries (id bigserial PRIMARY KEY, data jsonb, tenant_id bigint NOT NULL, model_id bigint NOT NULL,
-    created_at timestamp DEFAULT now());
+CREATE TABLE entries (id bigserial PRIMARY KEY, data jsonb, tenant_id bigint NOT NULL REFERENCES tenants,
+    model_id bigint NOT NULL REFERENCES models, created_at timestamp NOT NULL);
 CREATE TABLE integrations (id bigserial PRIMARY KEY, configuration jsonb, type varchar NOT NULL,
     tenant_id bigint REFERENCES tenants, model_id bigint REFERENCES models, state varchar DEFAULT 'active');
-CREATE TABLE que_jobs (priority smallint NOT NULL DEFAULT 100, run_at timestamptz NOT NULL DEFAULT now(),
-    job_id bigserial PRIMARY KEY, job_class text NOT NULL, args jsonb NOT NULL DEFAULT '[]',
-    error_count integer NOT NULL DEFAULT 0, last_error text, queue text NOT NULL DEFAULT '',
-    finished_at timestamptz, expired_at timestamptz, state que_state NOT NULL DEFAULT 'ready');
+CREATE TABLE que_jobs (job_id bigserial PRIMARY KEY, priority smallint NOT NULL DEFAULT 100, run_at timestamptz NOT NULL,
+    job_class text NOT NULL, error_count integer NOT NULL DEFAULT 0, last_error_message text,
+    queue text NOT NULL DEFAULT 'default', finished_at timestamptz, expired_at timestamptz,
+    args jsonb NOT NULL DEFAULT '[]', state que_state NOT NULL DEFAULT 'ready',
+    CONSTRAINT valid_args CHECK (jsonb_typeof(args) = 'array'));
 CREATE INDEX que_poll_idx ON que_jobs (queue, priority, run_at, job_id) WHERE finished_at IS NULL AND expired_at IS NULL;
 CREATE FUNCTION que_job_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -69,7 +70,7 @@ def sample(estate: Estate) -> Iterator[str]:
     yield "COMMIT;\n"
 
 
-def rows(table: str, columns: str, found: list[Row]) -> Iterator[str]:
+def rows(table: str, columns: str, found: Sequence[Row]) -> Iterator[str]:
     yield from POSTGRESQL.inserts(table, columns.split(), found)
 
 
@@ -81,19 +82,17 @@ def tenants(estate: Estate) -> Iterator[str]:
         "tenants", "id endpoint access_token created_at",
         [(one.id, endpoint, f"{estate.mark}-zync-{one.id}", MOMENT) for one in known],
     )  # fmt: skip
-    yield from rows(
-        "providers", "id tenant_id domain admin_domain", [(one.id, one.id, one.domain, one.admin_domain) for one in known]
-    )
+    providers = [(one.id, one.id, one.domain, one.admin_domain) for one in known]
+    yield from rows("providers", "id tenant_id domain admin_domain", providers)
 
 
 def records(estate: Estate) -> Iterator[str]:
-    """What porta has told zync of: one model and one entry for each service and each proxy."""
-    services = estate.services
+    """What porta has told zync of: one model and one entry for each provider, service and proxy."""
+    services, hosted = estate.services, estate.hosted_services
     yield from rows("services", "id tenant_id created_at", [(one.id, one.tenant.id, MOMENT) for one in services])
     yield from rows(
         "proxies", "id tenant_id service_id endpoint sandbox_endpoint",
-        [(one.id, one.tenant.id, one.id, one.endpoint("production"), one.endpoint("staging"))
-         for one in estate.hosted_services],
+        [(one.id, one.tenant.id, one.id, one.endpoint("production"), one.endpoint("staging")) for one in hosted],
     )  # fmt: skip
     yield from rows(
         "metrics", "id service_id tenant_id", [(metric, one.id, one.tenant.id) for one in services for metric in one.metric_ids]
@@ -102,14 +101,12 @@ def records(estate: Estate) -> Iterator[str]:
         "applications", "id tenant_id service_id created_at",
         [(one.id, one.service.tenant.id, one.service.id, MOMENT) for one in estate.applications],
     )  # fmt: skip
-    models: list[Row] = []
-    entries: list[Row] = []
-    for service in services:
-        for kind in ("Service", "Proxy"):
-            models.append((len(models) + 1, service.tenant.id, kind, service.id))
-            data = json.dumps({"mark": estate.mark, "text": "Grüße \U0001f680 \\ ' \""}, ensure_ascii=False)
-            entries.append((len(entries) + 1, data, service.tenant.id, len(models), MOMENT))
+    told = [("Provider", one.id, one.id) for one in (estate.master, *estate.tenants)]
+    told += [("Service", one.id, one.tenant.id) for one in services] + [("Proxy", one.id, one.tenant.id) for one in hosted]
+    data = json.dumps({"mark": estate.mark, "text": "Grüße \U0001f680 \\ ' \""}, ensure_ascii=False)
+    models = [(number, tenant, kind, record) for number, (kind, record, tenant) in enumerate(told, 1)]
     yield from rows("models", "id tenant_id record_type record_id", models)
+    entries = [(number, data, tenant, number, MOMENT) for number, tenant, _, _ in models]
     yield from rows("entries", "id data tenant_id model_id created_at", entries)
     yield from rows(
         "clients", "service_id tenant_id client_id",
@@ -122,15 +119,12 @@ def records(estate: Estate) -> Iterator[str]:
 
 
 def jobs(estate: Estate) -> Iterator[str]:
-    """Some are done, some have failed; whoever honours `run_at` carries none of them out before the year 2096."""
+    """Some are done, some have failed, and none is to be carried out before the year 2096."""
     found: list[Row] = []
     for number in range(60):
         finished = MOMENT if number % 3 == 0 else None
         error = f"{estate.mark}: Couldn't connect\n\tat line 1 \\. \\N" if number % 3 == 1 else None
         state = ("finished", "errored", "ready")[number % 3]
-        tenant = estate.tenants[0]
-        args = {"type": "Provider", "id": tenant.id, "tenant_id": tenant.id, "master": False, "mark": estate.mark,
-                "domain": tenant.domain, "admin_domain": tenant.admin_domain, "number": number}  # fmt: skip
-        row = (FAR_AWAY, "ProcessIntegrationEntryJob", int(error is not None), error, finished, json.dumps(args), state)
-        found.append(row)
-    yield from rows("que_jobs", "run_at job_class error_count last_error finished_at args state", found)
+        args = json.dumps([{"mark": estate.mark, "number": number}])
+        found.append((FAR_AWAY, "UpdateJob", int(error is not None), error, finished, args, state))
+    yield from rows("que_jobs", "run_at job_class error_count last_error_message finished_at args state", found)

@@ -63,7 +63,7 @@ def roll_out(cluster: Rehearsed, name: str) -> None:
         file.write_text(json.dumps(request))
         kubectl(cluster, "create", "--raw", path, "-f", str(file))
     else:
-        template = {"metadata": {"annotations": {"restarted": str(time.monotonic_ns())}}}
+        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": str(time.monotonic_ns())}}}
         kubectl(cluster, "patch", "deployment", name, "-p", json.dumps({"spec": {"template": template}}))
     until(lambda: pod_uid(cluster, name) not in ("", before) and is_ready(cluster, name))
 

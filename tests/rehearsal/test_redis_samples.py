@@ -34,7 +34,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
 
 
 def test_a_sample_bundle_is_a_good_bundle(tmp_path: Path) -> None:
-    report = inspect_bundle(make_bundle(tmp_path), PARTS)
+    report = inspect_bundle(make_bundle(tmp_path, parts=PARTS), PARTS)
     assert report.findings == ()
     assert [file.part for file in report.files] == sorted(PARTS)
     for file in report.files:
@@ -46,7 +46,7 @@ def test_a_sample_bundle_is_a_good_bundle(tmp_path: Path) -> None:
 
 def test_a_loaded_bundle_has_the_keys_of_its_summary(cluster: Rehearsed, tmp_path: Path) -> None:
     fill_installation(cluster, mark="backup")
-    report = inspect_bundle(make_bundle(tmp_path, mark="backup"), PARTS)
+    report = inspect_bundle(make_bundle(tmp_path, mark="backup", parts=PARTS), PARTS)
     keys = picture(cluster).content["redis"]
     for file in report.files:
         assert file.rdb is not None
@@ -84,7 +84,7 @@ def test_every_kind_of_change_shows(cluster: Rehearsed) -> None:
     (data_directory(cluster, "system-redis") / "dump.rdb-old").write_bytes(b"")
     edit_config(cluster, lambda text: text + "# a remark\n")
     assert picture(cluster).differences(before) == [
-        "config.redis.conf",
+        "config.redis-config.redis.conf",
         "files.system-redis",
         *(f"redis.backend-redis.7.{key}" for key in
           ("events", "expires", "fields", "fresh", "list", "number", "scores", "text", "words")),
