@@ -88,19 +88,18 @@ venv_package() {
     "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 || echo "$1-venv"
 }
 
-# The tests look at the report in a browser. Ubuntu has Chromium only as a snap: there these tests are left out.
-browser_package() {
-    has chromium || ! grep -qs '^ID=debian' /etc/os-release || echo chromium
-}
-
 missing_packages() {
     has redis-server || echo redis-server
     has redis-cli || echo redis-tools
-    [ "$purpose" != tests ] || browser_package
     if [ -n "$python" ]; then venv_package "$python"
     elif has python3; then no_python
     else echo python3 python3-venv
     fi
+}
+
+# The tests look at the report in a browser. Ubuntu has Chromium only as a snap: there these tests are left out.
+browser_package() {
+    has chromium || ! grep -qs '^ID=debian' /etc/os-release || echo chromium
 }
 
 # ---- the virtual environment ----------------------------------------------------------------------
@@ -183,7 +182,7 @@ private_apt() {
 # ---------------------------------------------------------------------------------------------------
 
 python=$(find_python)
-packages=$(missing_packages)
+packages=$(missing_packages; [ "$purpose" != tests ] || browser_package)
 # shellcheck disable=SC2086  # one word a package
 [ -z "$packages" ] || install $packages
 python=$(find_python)
