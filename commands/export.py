@@ -56,7 +56,7 @@ def export(
             return
         write_file(out, text.encode())
     elif out is None:
-        raise UsageWrong(f"--format {format_.value} needs --out FILE", hint="restore export --help")
+        raise UsageWrong(f"--format {format_.value} needs --out FILE", hint=f"restore export {run} --format evidence --out FILE")
     elif format_ is ExportFormat.sqlite:
         copy(ledger, out)
     else:

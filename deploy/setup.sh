@@ -107,6 +107,11 @@ missing_packages() {
     fi
 }
 
+# The tests look at the report in a browser. Ubuntu has Chromium only as a snap: there these tests are left out.
+browser_package() {
+    has chromium || ! grep -qs '^ID=debian' /etc/os-release || echo chromium
+}
+
 # ---- the virtual environment ----------------------------------------------------------------------
 
 digest() { sha256sum | cut -d ' ' -f 1; }
@@ -187,7 +192,7 @@ private_apt() {
 # ---------------------------------------------------------------------------------------------------
 
 python=$(find_python)
-packages=$(missing_packages)
+packages=$(missing_packages; [ "$purpose" != tests ] || browser_package)
 # shellcheck disable=SC2086  # one word a package
 [ -z "$packages" ] || install $packages
 python=$(find_python)
