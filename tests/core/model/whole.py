@@ -10,7 +10,7 @@ from orchestrator.installation import Installation, StorageMount
 from orchestrator.summaries import ObjectSummary, SqlSummary, TreeSummary
 from tests.core.model.apps import DOMAIN, HOOKS
 from tests.core.model.redis import QUEUE
-from tests.core.model.sql import CONTENTS, CHUNKS, digest_of
+from tests.core.model.sql import CHUNKS, CONTENTS, digest_of
 from tests.core.model.storage import OBJECTS, STORAGE_PATH, TREE, StorageCluster
 
 RELEASES: Final = ("2.11", "2.13", "2.14", "2.15")
