@@ -143,7 +143,7 @@ def test_wherever_a_dump_is_cut_it_is_seen(mysql: MariaDb, postgres: PostgreSql,
 NOISE = st.sampled_from([b"'", b'"', b"\\", b"(", b")", b";", b"\n", b"$$", b"/*", b"--", b"`", b"\n\\.\n", b"", b"\xff", b"9", b"E'"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("engine", ["mysql", "postgresql"])
 def test_no_damage_of_the_text_ends_in_any_other_error(
