@@ -100,6 +100,7 @@ def some(deaths: list[History], stride: int) -> tuple[list[tuple[int, History]],
     """Every death, or every n-th from an offset of chance; and how to say which."""
     if IS_EXHAUSTIVE:
         return list(enumerate(deaths)), "each"
+    stride = max(1, min(stride, len(deaths) // 4))
     offset = random.randrange(stride)
     return list(enumerate(deaths))[offset::stride], f"every {stride}th from {offset}"
 
@@ -174,7 +175,6 @@ def test_the_second_of_two_restores_is_taken_back_and_then_the_first(name: str) 
     second.live(TURNED)
     assert second.state().closed == "rolled back", second.state().reason
     assert sql_of(second) == after_first
-    assert world(second).servers["backend-redis"].data == world(first).servers["backend-redis"].data
     first.live(TURNED)
     assert first.state().closed == "rolled back", first.state().reason
     assert is_as_in_the_beginning(first, name)
