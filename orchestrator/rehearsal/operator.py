@@ -23,8 +23,12 @@ from orchestrator.rehearsal.apimanagerstatus import (
     write_status,
 )
 from orchestrator.rehearsal.components.apimanager import default_hosts, set_defaults
+from orchestrator.rehearsal.components.search import REINDEX_JOB
+from orchestrator.rehearsal.components.system import POST_JOB, PRE_JOB
 from orchestrator.rehearsal.controllers.base import is_deleting
+from orchestrator.rehearsal.controllers.conditions import find_condition
 from orchestrator.rehearsal.history import Event
+from orchestrator.rehearsal.hookjobs import is_complete, is_rolled_out
 from orchestrator.rehearsal.installation import OPERATOR, Installation
 from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.reconciling import Blocked, Reconciler, installation_of
@@ -150,8 +154,20 @@ class Operator:
         else:
             states = self._states(self._installation)
             is_ready = not states["starting"] and not states["stopped"] and self._has_routes(self._installation)
+            is_ready = is_ready and self._is_settled()
         if is_ready:
             self.ready.set()
+
+    def _is_settled(self) -> bool:
+        """Nothing is amid a rollout, and the Jobs are through: what comes next meets an installation at rest."""
+        if self._installation.scope == "redis":
+            return True
+        namespace, rt = self._installation.namespace, resource_type(self._installation.workload_kind)
+        workloads = [self._store.find(rt, namespace, name) for name in self._installation.workloads()]
+        if not self._installation.has_deployments:
+            return all(is_complete_rollout(workload) for workload in workloads)
+        jobs = [self._store.find(resource_type("Job"), namespace, name) for name in (PRE_JOB, POST_JOB, REINDEX_JOB)]
+        return all(is_rolled_out(workload) for workload in workloads) and all(is_complete(job) for job in jobs)
 
     def _states(self, installation: Installation) -> dict[str, list[str]]:
         """Names of workloads by how they are: ready, starting, stopped."""
@@ -166,3 +182,9 @@ class Operator:
             return True
         routes = self._store.scan(resource_type("Route"), installation.namespace)
         return are_admitted(routes, default_hosts(installation))
+
+
+def is_complete_rollout(config: Object | None) -> bool:
+    """Whether the newest rollout of a DeploymentConfig has come to its end, with its hooks."""
+    progressing = find_condition(((config or {}).get("status") or {}).get("conditions") or [], "Progressing")
+    return progressing is not None and progressing.get("reason") == "NewReplicationControllerAvailable"
