@@ -28,6 +28,7 @@ PACKAGE = "postgresql"
 CLIENTS = ("psql", "pg_dump", "pg_dumpall", "createdb", "dropdb", "pg_isready")
 VERSIONS = Path("/usr/lib/postgresql")
 ORDINARY = ("postgres", "nobody")
+# Shared memory of the mmap kind is in the data directory: what a killed server leaves goes with its volume.
 SETTINGS = """
 fsync = off
 full_page_writes = off
@@ -35,6 +36,7 @@ shared_buffers = 16MB
 max_connections = 60
 max_wal_size = 256MB
 listen_addresses = '127.0.0.1'
+dynamic_shared_memory_type = mmap
 log_checkpoints = off
 """
 ACCESS = """\
