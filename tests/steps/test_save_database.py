@@ -10,7 +10,7 @@ from orchestrator.effects import ForgetMark, RemovePath, StartJob, StopJob
 from orchestrator.events import DatabaseSaved, RemoteJobExited
 from orchestrator.port import DatabaseSeen, PodJobSeen
 from orchestrator.steps.base import CLEAR, DONE
-from orchestrator.steps.save_database import ATTEMPTS_MAX, SavedPicture, SaveDatabase
+from orchestrator.steps.save_database import ATTEMPTS_MAX, SaveDatabase, SavedPicture
 from tests.steps.seeing import FILE, ROLLING, RUNNING, STEP, WHERE, ctx
 
 STEP_ = SaveDatabase(**STEP, engine="mysql", database="system", directory="/data")
