@@ -162,20 +162,25 @@ class Operator:
         """Nothing is amid a rollout, and the Jobs are through: what comes next meets an installation at rest."""
         if self._installation.scope == "redis":
             return True
-        namespace, rt = self._installation.namespace, resource_type(self._installation.workload_kind)
-        workloads = [self._store.find(rt, namespace, name) for name in self._installation.workloads()]
+        there = self._named(self._installation.workload_kind)
+        workloads = [there.get(name) for name in self._installation.workloads()]
         if not self._installation.has_deployments:
             return all(is_complete_rollout(workload) for workload in workloads)
-        jobs = [self._store.find(resource_type("Job"), namespace, name) for name in (PRE_JOB, POST_JOB, REINDEX_JOB)]
-        return all(is_rolled_out(workload) for workload in workloads) and all(is_complete(job) for job in jobs)
+        jobs = self._named("Job")
+        through = all(is_complete(jobs.get(name)) for name in (PRE_JOB, POST_JOB, REINDEX_JOB))
+        return through and all(is_rolled_out(workload) for workload in workloads)
 
     def _states(self, installation: Installation) -> dict[str, list[str]]:
         """Names of workloads by how they are: ready, starting, stopped."""
         found: dict[str, list[str]] = {"ready": [], "starting": [], "stopped": []}
-        rt = resource_type(installation.workload_kind)
+        there = self._named(installation.workload_kind)
         for name in installation.workloads():
-            found[state_of(self._store.find(rt, installation.namespace, name))].append(name)
+            found[state_of(there.get(name))].append(name)
         return found
+
+    def _named(self, kind: str) -> dict[str, Object]:
+        """The objects of a kind by name, to be looked at only: they are no copies."""
+        return {obj["metadata"]["name"]: obj for obj in self._store.scan(resource_type(kind), self._installation.namespace)}
 
     def _has_routes(self, installation: Installation) -> bool:
         if installation.scope == "redis":
