@@ -23,6 +23,9 @@ ORDER: Final = (
     "zync-database", "zync", "zync-que", "apicast-staging", "apicast-production",
 )  # fmt: skip
 
+# Without these there is no 3scale, whatever the APIManager leaves out: one that is new has none of them yet.
+REQUIRED: Final = ("backend-listener", "system-app", "system-sidekiq", "zync", "zync-que", "apicast-production")
+
 
 def manager_path(namespace: str, name: str = "") -> str:
     return f"/apis/apps.3scale.net/v1alpha1/namespaces/{namespace}/apimanagers" + (f"/{name}" if name else "")
@@ -85,17 +88,19 @@ class Manager:
         return ""
 
     def _workloads(self) -> str:
-        waiting = {}
+        waiting, there = {}, set()
         for kind, group in GROUPS.items():
             found = self._looked_for(f"/apis/{group}/namespaces/{self._namespace}/{kind.lower()}s") or {}
             for item in found.get("items") or []:
+                there.add(item["metadata"]["name"])
                 ready, wanted = (item.get("status") or {}).get("availableReplicas", 0), item["spec"].get("replicas", 1)
                 if ready < wanted:
                     waiting[item["metadata"]["name"]] = f"{ready} of {wanted}"
         for name in ORDER:
             if name in waiting:
                 return f"{name} is not ready ({waiting[name]}), and the operator comes to what follows it only then"
-        return ""
+        missing = [name for name in REQUIRED if name not in there]
+        return f"the operator has not made {missing[0]} yet" if missing else ""
 
     def _looked_for(self, path: str) -> Object | None:
         """None too where this user may not look: what cannot be seen is not named as a reason."""
