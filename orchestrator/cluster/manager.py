@@ -24,9 +24,6 @@ ORDER: Final = (
 )  # fmt: skip
 ALWAYS: Final = ("backend-listener", "system-app", "system-sidekiq", "zync")  # in every installation
 
-# Without these there is no 3scale, whatever the APIManager leaves out: one that is new has none of them yet.
-REQUIRED: Final = ("backend-listener", "system-app", "system-sidekiq", "zync", "zync-que", "apicast-production")
-
 
 def manager_path(namespace: str, name: str = "") -> str:
     return f"/apis/apps.3scale.net/v1alpha1/namespaces/{namespace}/apimanagers" + (f"/{name}" if name else "")
@@ -89,19 +86,11 @@ class Manager:
         return ""
 
     def _workloads(self) -> str:
-<<<<<<< HEAD
-        waiting, there = {}, set()
-        for kind, group in GROUPS.items():
-            found = self._looked_for(f"/apis/{group}/namespaces/{self._namespace}/{kind.lower()}s") or {}
-            for item in found.get("items") or []:
-                there.add(item["metadata"]["name"])
-=======
         waiting, present = {}, set()
         for kind, group in GROUPS.items():
             found = self._looked_for(f"/apis/{group}/namespaces/{self._namespace}/{kind.lower()}s") or {}
             for item in found.get("items") or []:
                 present.add(item["metadata"]["name"])
->>>>>>> cluster
                 ready, wanted = (item.get("status") or {}).get("availableReplicas", 0), item["spec"].get("replicas", 1)
                 if ready < wanted:
                     waiting[item["metadata"]["name"]] = f"{ready} of {wanted}"
@@ -110,8 +99,7 @@ class Manager:
                 return f"{name} does not exist yet"
             if name in waiting:
                 return f"{name} is not ready ({waiting[name]}), and the operator comes to what follows it only then"
-        missing = [name for name in REQUIRED if name not in there]
-        return f"the operator has not made {missing[0]} yet" if missing else ""
+        return ""
 
     def _looked_for(self, path: str) -> Object | None:
         """None too where this user may not look: what cannot be seen is not named as a reason."""
