@@ -67,6 +67,11 @@ def test_its_hooks_are_waited_for(pre: JobSeen | None, standing: str) -> None:
     assert HOOKED.standing(picture, ctx(BEFORE)).name == standing
 
 
+def test_what_keeps_the_operator_from_it_is_said() -> None:
+    picture = seen(MARKED, pre=None).model_copy(update={"stage": "the operator is scaled to 0"})
+    assert HOOKED.standing(picture, ctx(BEFORE)).reason.endswith("for backend-redis; the operator is scaled to 0")
+
+
 def rolled(mark: str | None, kind: str = "Deployment") -> RollOut:
     return RollOut(kind=kind, workload="backend-redis", restarted_at=mark)
 
