@@ -179,6 +179,23 @@ def test_following_shows_what_is_added_and_ends_with_the_run(tmp_path: Path) -> 
     assert (first + rest, following.returncode) == (list(range(1, len(facts) + 1)), 0)
 
 
+# ---- runs ------------------------------------------------------------------------------------------------
+
+
+def test_runs_shows_the_newest_and_says_how_many_are_left(journal: Path) -> None:
+    newest = restore("runs", "--limit", "1", "-o", "json", "--journal", str(journal), home=journal.parent)
+    assert [found["run"] for found in json.loads(newest.stdout)] == [OTHER]
+    assert "1 older runs are not shown" in newest.stderr
+    everything = restore("runs", "--limit", "0", "-o", "json", "--journal", str(journal), home=journal.parent)
+    assert ([found["run"] for found in json.loads(everything.stdout)], everything.stderr) == ([OTHER, RUN], "")
+
+
+def test_runs_knows_of_each_run_what_its_status_says(journal: Path) -> None:
+    """Although it does not read the effects."""
+    for found in json.loads(looked(journal, "runs", "-o", "json")):
+        assert found == json.loads(looked(journal, "status", found["run"], "-o", "json"))
+
+
 # ---- replay and diff -------------------------------------------------------------------------------------
 
 
@@ -294,7 +311,7 @@ def test_report_and_exports_are_written_for_their_owner_alone(journal: Path, tmp
         for name in names:
             out = tmp_path / f"{verb}.{name}"
             looked(journal, verb, RUN, "--format", name, "--out", str(out))
-            assert stat.S_IMODE(out.stat().st_mode) == 0o600
+            assert stat.S_IMODE(out.stat().st_mode) == (0o644 if name == "prometheus" else 0o600), name
             assert out.stat().st_size > 1000
     assert looked(journal, "export", RUN, "--format", "otlp") == (tmp_path / "export.otlp").read_text()
     assert looked(journal, "report", RUN, "--format", "markdown").startswith(f"# Restore {RUN}: rolled back")
