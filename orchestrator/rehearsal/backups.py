@@ -21,7 +21,7 @@ from orchestrator.rehearsal.components.configmaps import (
     system_configs,
 )
 from orchestrator.rehearsal.components.secrets import all_secrets
-from orchestrator.rehearsal.installation import APIMANAGER, Installation, Release
+from orchestrator.rehearsal.installation import APIMANAGER, Database, Installation, Release
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.programs import write
@@ -57,7 +57,7 @@ def backup_objects(installation: Installation, mark: str = "backup") -> dict[str
 def write_objects(directory: Path, cluster: Rehearsed) -> None:
     """The JSON files, for the release and the kind of database that a cluster has, into a bundle."""
     installation = Installation(
-        cast(Release, cluster.release), cluster.namespace, cluster.root, database=cluster.database, scope="whole"
+        cast(Release, cluster.release), cluster.namespace, cluster.root, database=cast(Database, cluster.database), scope="whole"
     )
     for name, obj in backup_objects(installation).items():
         write(directory / f"{name}.json", json.dumps(obj, indent=2) + "\n", 0o600)
