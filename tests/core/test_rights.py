@@ -13,7 +13,6 @@ from orchestrator.steps import AnyStep
 from tests.core.histories import begin_whole, opened
 from tests.core.test_whole import SHAPES, begin
 
-LEASE = {"get leases", "create leases", "update leases"}
 PODS = {"get pods", "list pods", "create pods/exec"}
 CONFIG = {"get configmaps", "patch configmaps"}
 MANAGER = {"get apimanagers", "patch apimanagers"}
@@ -27,26 +26,21 @@ OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete")
 @pytest.mark.parametrize(
     ("name", "rights"),
     [
-        pytest.param("2.13", LEASE | PODS | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
-        pytest.param("2.15", LEASE | PODS | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
+        pytest.param("2.13", PODS | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
+        pytest.param("2.15", PODS | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
         pytest.param(
-            "2.15-postgresql-with-objects", LEASE | PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
+            "2.15-postgresql-with-objects", PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
         ),
-        pytest.param("only-backend-redis", LEASE | PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
-        pytest.param("only-zync", LEASE | PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
-        pytest.param("only-objects", LEASE | OBJECTS, id="objects"),
-        pytest.param("fresh", LEASE | OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
+        pytest.param("only-backend-redis", PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
+        pytest.param("only-zync", PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
+        pytest.param("only-objects", OBJECTS, id="objects"),
+        pytest.param("fresh", OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
     ],
 )  # fmt: skip
 def test_the_rights_of_a_plan(name: str, rights: set[str]) -> None:
     found = [right.say() for right in rights_of(begin(name).plan)]
     assert set(found) == rights
     assert len(found) == len(rights), "each is said once"
-
-
-def test_a_lease_comes_first() -> None:
-    first = [right.say() for right in rights_of(begin("2.13").plan)][:3]
-    assert first == ["get leases", "create leases", "update leases"]
 
 
 def every_step() -> list[AnyStep]:

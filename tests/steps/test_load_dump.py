@@ -160,5 +160,5 @@ def test_the_finding_is_a_fact(picture: LoadPicture, standing: Any, facts: list[
 
 
 def test_progress_is_what_the_job_has_read() -> None:
-    assert MYSQL.progress(seen(RUNS)) == (30, 100)
-    assert MYSQL.progress(seen(WELL)) is None
+    assert MYSQL.progress(seen(RUNS)) == 30
+    assert MYSQL.progress(seen(WELL)) == 0
