@@ -10,7 +10,7 @@ from orchestrator.effects import ForgetMark, RemovePath, StartJob, StopJob
 from orchestrator.events import DatabaseSaved, RemoteJobExited
 from orchestrator.port import DatabaseSeen, PodJobSeen
 from orchestrator.steps.base import CLEAR, DONE
-from orchestrator.steps.save_database import ATTEMPTS_MAX, SavedPicture, SaveDatabase
+from orchestrator.steps.save_database import ATTEMPTS_MAX, SaveDatabase, SavedPicture
 from tests.steps.seeing import FILE, ROLLING, RUNNING, STEP, WHERE, ctx
 
 STEP_ = SaveDatabase(**STEP, engine="mysql", database="system", directory="/data")
@@ -52,7 +52,7 @@ def test_do_starts_the_engines_own_dump(engine: str, program: str) -> None:
     step = STEP_.model_copy(update={"engine": engine})
     assert list(step.do(seen(), ctx(attempt=1, epoch=4))) == [
         StartJob(
-            directory="", job="run.step", attempt=1, epoch=4, program=program, arguments=("system", PATH), **WHERE  # type: ignore[arg-type]
+            directory="", job="run.step", attempt=1, epoch=4, program=program, arguments=("system", PATH), **WHERE
         )
     ]
 
