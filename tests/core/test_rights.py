@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from orchestrator.effects import InPod
+from orchestrator.events import StepStarted
 from orchestrator.rights import IN_POD_KINDS, rights_of, rights_of_step
 from orchestrator.runbooks.options import Options
 from orchestrator.steps import AnyStep
@@ -65,8 +66,8 @@ def test_whoever_works_in_a_pod_may_enter_it(name: str) -> None:
             assert {right.say() for right in rights_of_step(step)} >= PODS
     kinds = {step.id: step.kind for step in history.plan.steps}
     history.live(opened(history.plan))
-    for record in history.records:
-        if record.type == "StepStarted" and record.step is not None:
-            entered = {effect["effect"] for effect in record.data["inverse"]} & in_pod
-            assert not entered or kinds[record.step] in IN_POD_KINDS, record.step
+    for fact in history.facts():
+        if isinstance(fact, StepStarted):
+            entered = {effect["effect"] for effect in fact.inverse} & in_pod
+            assert not entered or kinds[fact.step] in IN_POD_KINDS, fact.step
 
