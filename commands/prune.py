@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from journal import Journal, Outline
 
-CLOSING = frozenset({"RunFinished", "RollbackFinished"})  # a run that ended otherwise may still have to be gone on with
-
 
 def prune(
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Runs whose last fact is older: 30d, 4w.")],
@@ -53,9 +51,12 @@ def prune(
 
 
 def is_old(run: Outline, now: datetime, age: timedelta) -> bool:
+    """A run that has not ended may still have to be gone on with, however old it is."""
     from datetime import datetime
 
-    return run.last_type in CLOSING and datetime.fromisoformat(run.last_at) < now - age
+    from orchestrator.runs import ENDINGS
+
+    return run.last_type in ENDINGS and datetime.fromisoformat(run.last_at) < now - age
 
 
 def counted(runs: list[Outline]) -> str:
