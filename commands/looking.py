@@ -18,7 +18,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write it to this file (0600). [default: stdout]", show_default=False),
+    typer.Option("--out", metavar="FILE", help="Write it to this file. [default: stdout]", show_default=False),
 ]
 SignKey = Annotated[
     Path | None,
@@ -56,8 +56,8 @@ def place_of(text: str) -> tuple[str, int | None]:
     return run_id(run), int(seq) if at else None
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """The whole file or nothing of it, readable by its owner alone. Raises UsageWrong where it can't be written."""
+def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """The whole file or nothing of it, readable by its owner alone unless said. Raises UsageWrong where it can't be written."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -65,6 +65,7 @@ def write_file(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
