@@ -69,7 +69,9 @@ leave_disabled() {
         mariadb-server) service=mariadb ;;
         *) return 0 ;;
     esac
-    ! has systemctl || as_root systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+    if has systemctl; then as_root systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+    else as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
+    fi
 }
 
 # ---- Python ---------------------------------------------------------------------------------------

@@ -26,15 +26,18 @@ def preflight(
     if found.holder:
         findings.append(error("lease", f"this installation is being worked on: {found.holder}"))
     if found.is_fresh:
-        return [*findings, *fresh(found, bundle)]
+        return [*findings, *fresh(found, bundle, options)]
     findings += whole(found, bundle, options)
     for part in in_order(options.named - {"objects"}):
         findings += of_part(found, bundle, options, part)
     return findings
 
 
-def fresh(found: Installation, bundle: BundleReport) -> Iterator[Finding]:
+def fresh(found: Installation, bundle: BundleReport, options: Options) -> Iterator[Finding]:
     """Guide 9.5.1-1: without the operator nothing can be deployed."""
+    if options.only and "objects" not in options.only:
+        yield error("namespace", f"namespace {found.namespace} has no 3scale: there is nothing to restore to")
+        return
     if not found.serves_managers:
         yield error("operator", "the 3scale operator is not installed: this cluster serves no APIManager")
     elif found.operator:

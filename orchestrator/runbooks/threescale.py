@@ -186,6 +186,11 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
         yield "dumps are copied into the pods before system-app is stopped"
         if "backend-redis" not in parts and found.workload("backend-redis"):
             yield "what system-app's post hook writes into backend-redis, which is not restored, is not taken back by a rollback"
+    if "system-storage" in parts and found.storage:
+        yield (
+            f"system-storage is reached through {found.storage.workload}, whose pod cannot start anew while system-app is stopped: "
+            "if it is replaced meanwhile, skip the steps of system-storage and restore it alone afterwards"
+        )
     for app in found.apps:
         if app.is_autoscaled:
             yield f"{app.name} is scaled by a HorizontalPodAutoscaler, which may change its replicas meanwhile"

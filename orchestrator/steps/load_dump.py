@@ -183,7 +183,7 @@ class LoadDump(Step):
         then = before.database if before else None
         if not database.is_there or (then and then.tables and not database.tables):
             return None
-        return torn(f"another load has been over {self.database} since") if ctx.after else DONE
+        return DONE if ctx.after is None else torn(f"another load has been over {self.database} since")
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """A load that still runs is stopped first."""

@@ -18,7 +18,7 @@ from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, 
 class RestartPicture(Seen):
     workload: WorkloadSeen | None
     jobs: Mapping[str, JobSeen | None] = {}
-    stage: str = ""
+    stage: str = ""  # what keeps the operator from acting
 
 
 class RestartWorkload(Step):
@@ -33,7 +33,8 @@ class RestartWorkload(Step):
     def probe(self, reader: Reader, ctx: Context) -> RestartPicture:
         jobs = {name: reader.job(name) for name in self.jobs}
         workload = reader.workload(self.workload_kind, self.workload)
-        return RestartPicture(workload=workload, jobs=jobs)
+        stage = reader.stage(self.manager) if jobs and self.manager else ""
+        return RestartPicture(workload=workload, jobs=jobs, stage=stage)
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(RestartPicture, seen)
@@ -52,7 +53,8 @@ class RestartWorkload(Step):
         assert picture.workload is not None
         for name, job in picture.jobs.items():
             if job is None or job.generation not in ("", picture.workload.generation):
-                return busy(f"the operator has not run Job {name} again for {self.workload}")
+                why = f"; {picture.stage}" if picture.stage else ""
+                return busy(f"the operator has not run Job {name} again for {self.workload}{why}")
             if job.state != "complete":
                 return busy(f"Job {name} is running")
         return None

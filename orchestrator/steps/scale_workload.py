@@ -67,12 +67,9 @@ class ScaleWorkload(Step):
         if self.path and not same(picture.field, field):
             return CLEAR
         if (workload.replicas if workload.replicas is not None else 1) != replicas:
-            return busy(self.operator_waits(picture)) if is_number(field) else CLEAR
+            waits = f"the operator has not acted on {'.'.join(self.path)}"
+            return busy(f"{waits}{staged(picture)}") if is_number(field) else CLEAR
         return self.followed(picture, workload, replicas) or DONE
-
-    def operator_waits(self, picture: ScalePicture) -> str:
-        why = f"; {picture.stage}" if picture.stage else ""
-        return f"the operator has not acted on {'.'.join(self.path)}{why}"
 
     def followed(self, picture: ScalePicture, workload: WorkloadSeen, replicas: int) -> Standing | None:
         """The pods and the hooks of the workload, once its spec is right."""
@@ -82,7 +79,7 @@ class ScaleWorkload(Step):
             return busy(workload.waiting_for or f"the rollout of {self.workload} is under way")
         for name, job in picture.jobs.items():
             if job is None or job.generation not in ("", workload.generation):
-                return busy(f"the operator has not run Job {name} again for {self.workload}")
+                return busy(f"the operator has not run Job {name} again for {self.workload}{staged(picture)}")
             if job.state != "complete":
                 return busy(f"Job {name} is running")
         return None
@@ -138,6 +135,11 @@ class ScaleWorkload(Step):
         if not (self.path and self.field_is_there and self.field_value is not None):
             lines.append(f"{tool} scale {self.workload_kind.lower()}/{self.workload} --replicas={self.replicas}")
         return tuple(lines)
+
+
+def staged(picture: ScalePicture) -> str:
+    """What keeps the operator from acting, where something shows."""
+    return f"; {picture.stage}" if picture.stage else ""
 
 
 def same(one: FieldSeen | None, other: FieldSeen) -> bool:

@@ -117,9 +117,14 @@ def test_a_job_is_told_and_deleted_by_its_uid(live: Live) -> None:
 
 def test_the_first_workload_that_is_not_ready_is_named(live: Live) -> None:
     name = manager(live, {})
-    assert live.cluster.stage(name) == ""
+    assert live.cluster.stage(name) == "backend-listener does not exist yet"
     assert live.cluster.stage("nobody") == "there is no APIManager nobody"
-    for workload in ("zync", "system-searchd"):
+    for workload in ("backend-listener", "system-app", "system-sidekiq"):
+        live.pod(workload)
+    assert live.cluster.stage(name) == "zync does not exist yet"
+    live.pod("zync")
+    assert live.cluster.stage(name) == ""
+    for workload in ("zync-que", "system-searchd"):
         labels = {"app": workload}
         spec = {"containers": [{"name": "c", "image": "any", "command": ["false"]}]}
         body = {
@@ -133,7 +138,7 @@ def test_the_first_workload_that_is_not_ready_is_named(live: Live) -> None:
         manager_path(NAMESPACE, name) + "/status", {"status": {"conditions": preflights, "deployments": {}}}, "application/merge-patch+json"
     )
     assert live.cluster.stage(name) == "the operator's preflights do not pass: mysql is too old"
-    for workload in ("zync", "system-searchd"):
+    for workload in ("zync", "zync-que", "system-searchd", "backend-listener", "system-app", "system-sidekiq"):
         live.rest.send("DELETE", f"{DEPLOYMENTS}/{workload}")
 
 

@@ -113,9 +113,8 @@ class WholeFaults(FaultyCluster):
         super().look()
 
     def replace_a_pod(self) -> None:
-        """Not zync-database's: its data would be gone (T5). sidekiq's would not come back without system-app (T11)."""
+        """Not zync-database's: its data would be gone (T5). Not sidekiq's: it does not come back without system-app (T11)."""
         names = [f"system-{self.cluster.engine}", "backend-worker", "zync"]
-        names += ["system-sidekiq"] if self.cluster.apps["system-app"].is_complete else []
         there = [name for name in names if name in self.cluster.apps and self.cluster.apps[name].replicas]
         if there:
             self.cluster.replace_pod(self.chance.choice(there))

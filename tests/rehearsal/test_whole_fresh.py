@@ -12,8 +12,8 @@ import pytest
 from orchestrator.rehearsal.backups import OLD_NAMESPACE, backup_objects
 from orchestrator.rehearsal.installation import OPERATOR, Installation
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from tests.rehearsal.redis_clusters import get, kubectl, until
-from tests.rehearsal.whole_clusters import condition, pods_of, replicas, run_in, whole
+from tests.rehearsal.redis_clusters import kubectl, until
+from tests.rehearsal.whole_clusters import condition, get, pods_of, replicas, run_in, whole
 
 STALE = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences", "namespace")
 SECRETS = ("system-database", "zync", "system-seed", "system-app", "backend-internal-api")

@@ -21,10 +21,10 @@ ZYNC_LOOKS: Final = 2  # for each thing that zync does
 MADE: Final = 2  # looks until the operator has deployed a new installation
 
 OBJECTS: Final = {  # of the bundle: kind/name -> values by key
-    "Secret/system-smtp": {"address": "new", "port": "25"},
-    "Secret/system-seed": {"MASTER_USER": "master"},
-    "ConfigMap/system-environment": {"RAILS_ENV": "production"},
-    "ConfigMap/redis-config": {"redis.conf": "another"},
+    "Secret/system-smtp": {"address": "value-of-new", "port": "25"},
+    "Secret/system-seed": {"MASTER_USER": "value-of-user"},
+    "ConfigMap/system-environment": {"RAILS_ENV": "value-of-env"},
+    "ConfigMap/redis-config": {"redis.conf": "value-of-conf"},
     "APIManager/apimanager": {"wildcardDomain": "apps.example"},
 }
 
@@ -56,8 +56,8 @@ class StorageCluster(SqlCluster):
         self.tree_files = {"logo.png": "old logo", "kept.txt": "kept", "only-here.txt": "stays"}
         self.routes_of = {host: Route(f"zync-{host}", f"old-{host}") for host in DEFAULT_HOSTS}
         self.objects = {
-            "Secret/system-smtp": {"address": "old", "port": "25", "extra": "stays"},
-            "ConfigMap/system-environment": {"RAILS_ENV": "production"},
+            "Secret/system-smtp": {"address": "value-of-old", "port": "25", "extra": "stays"},
+            "ConfigMap/system-environment": {"RAILS_ENV": "value-of-env"},
         }
         self.uids = {what: f"old-{what}" for what in self.objects}
 
