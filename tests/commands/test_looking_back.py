@@ -392,3 +392,15 @@ def test_prune_keeps_what_has_not_ended_and_what_is_young(own: Path) -> None:
     assert len(json.loads(looked(own, "runs", "-o", "json"))) == 3
     looked(own, "prune", "--older-than", "1s", "--yes")
     assert [found["run"] for found in json.loads(looked(own, "runs", "-o", "json"))] == ["open"]
+
+
+def test_prune_does_not_lock_the_journal_away_from_a_run(own: Path) -> None:
+    with Journal.open(own, write=True) as journal:
+        lease = journal.take_lease("open", this_holder(), ttl_seconds=60, now=datetime.now(UTC))
+        journal.append(lease, [Draft("RunOpened", {})], recorded_at=datetime.now(UTC))
+        prune = ("prune", "--older-than", "1s", "--yes")
+        assert "would keep the journal from it" in looked(own, *prune, "--compact", code=11)
+        assert len(journal.runs()) == 3, "refused before anything was removed"
+        looked(own, *prune)
+        assert journal.runs() == ["open"]
+        journal.append(lease, [Draft("RunPaused", {"reason": "r", "needs": "resume"})], recorded_at=datetime.now(UTC))
