@@ -96,6 +96,8 @@ def load(journal: Journal, run: str) -> Loaded:
                 f"a fact of {run} cannot be read: {str(error).splitlines()[0]}", hint=f"restore verify {run}"
             ) from error
     if not entries:
+        with explained(run):
+            journal.refuse_pruned(run)
         raise RunUnknown(f"there is no run {run} in {journal.path}", hint="restore runs")
     try:
         return Loaded(run, entries, fold(entries))

@@ -374,7 +374,7 @@ def test_prune_removes_old_runs_keeps_their_heads_and_is_a_fact(own: Path) -> No
     assert json.loads(looked(own, "runs", "-o", "json")) == []
     for run, head in heads.items():
         assert f"its head was {head.seq}:{head.digest}" in looked(own, "verify", run, code=10)
-        assert head.digest in looked(own, "log", run, code=10)
+        assert all(head.digest in looked(own, verb, run, code=10) for verb in ("log", "status", "resume", "report"))
     log = looked(own, "log", "journal")
     assert all(f"removed run {run}: {head.seq} facts" in log and head.digest in log for run, head in heads.items())
     assert looked(own, "verify", "journal").startswith("OK: 2 facts, chain unbroken, a record of removals")
