@@ -1,8 +1,8 @@
 """The sh scripts that keep commands which outlive their exec: start one, look at it, stop it.
 
-A directory of ours in the pod holds, for each job, what was begun of it and how it ended:
+A directory of ours in the pod (.restore-jobs in HOME, or in /tmp, where none is named) holds, for each job, what was begun of it and how it ended:
 
-    fence/EPOCH         an epoch that has acted here; an older one than the newest is refused
+    fence-RUN/EPOCH     an epoch of a run that has acted here; an older one than the newest is refused
     JOB/claim-N         a link whose target is "attempt epoch pid start container" of who began the N-th run
     JOB/run-N/pid       "pid start group" of the process that carries it out
     JOB/run-N/log, out  stderr and stdout
@@ -50,9 +50,14 @@ left() {
 }
 living() { [ "$last_container" = "$1" ] && { alive "$pid" "$start" || alive "$last_pid" "$last_start" || left; }; }
 nap() { sleep 0.05 2>/dev/null || sleep 1; }
-fence() {
-  mkdir -p "$1/fence" && : > "$1/fence/$2" || exit 8
-  for other in "$1"/fence/*; do
+home() { # sets dir: the one that is named, else one that this container can write to
+  dir=$1; [ -z "$dir" ] || return 0
+  dir=${HOME:-/tmp}/.restore-jobs
+  { mkdir -p "$dir" && [ -w "$dir" ]; } 2>/dev/null || dir=/tmp/.restore-jobs
+}
+fence() { # of one run: its name is the first part of a job's
+  f=$1/fence-${3%%.*}; mkdir -p "$f" && : > "$f/$2" || exit 8
+  for other in "$f"/*; do
     if [ "${other##*/}" -gt "$2" ]; then echo "epoch $2 is older than ${other##*/}, which acts here now" >&2; exit 21; fi
   done
 }
@@ -72,9 +77,9 @@ echo "$?" > "$run/rc.new"; mv "$run/rc.new" "$run/rc"
 
 # directory job attempt epoch container argument…, and the variables carrier and program -> "started", or "runs" if this attempt does
 START: Final = COMMON + """
-dir=$1 job=$2 attempt=$3 epoch=$4 container=$5; shift 5
+home "$1"; job=$2 attempt=$3 epoch=$4 container=$5; shift 5
 mkdir -p "$dir/$job" || exit 8
-fence "$dir" "$epoch"
+fence "$dir" "$epoch" "$job"
 mine=$(begun $$) || { echo "there is no /proc in this container" >&2; exit 8; }
 newest "$dir/$job"
 if [ "$n" -gt 0 ]; then
@@ -106,9 +111,9 @@ echo started; echo end
 
 # directory job container -> "never|running|exited|lost code done_bytes", then the last lines of its log
 STATE: Final = COMMON + """
-newest "$1/$2"
+home "$1"; newest "$dir/$2"
 if [ "$n" = 0 ]; then echo never - 0; echo; echo end; exit 0; fi
-last "$1/$2"; state=lost code=- done=0
+last "$dir/$2"; state=lost code=- done=0
 if [ ! -e "$r/rc" ] && living "$3"; then state=running; fi
 # It may have ended between the two looks.
 if [ -e "$r/rc" ]; then state=exited; read -r code < "$r/rc"; fi
@@ -124,8 +129,8 @@ echo; echo end
 
 # directory job epoch container: TERM, then KILL to the whole process group; returns when nothing of it is left
 STOP: Final = COMMON + """
-dir=$1 job=$2 epoch=$3 container=$4 tries=0
-[ ! -d "$dir" ] || fence "$dir" "$epoch"
+home "$1"; job=$2 epoch=$3 container=$4 tries=0
+[ ! -d "$dir" ] || fence "$dir" "$epoch" "$job"
 newest "$dir/$job"
 if [ "$n" -gt 0 ]; then
   last "$dir/$job"

@@ -17,7 +17,10 @@ from orchestrator.cluster.connection import Connection
 from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.execs import Execs, Ran
 from orchestrator.cluster.files import Files
+from orchestrator.cluster.hooks import Hooks, Routes
 from orchestrator.cluster.jobs import Jobs
+from orchestrator.cluster.manager import Manager
+from orchestrator.cluster.objects import Objects
 from orchestrator.cluster.pods import At, Pods, whole
 from orchestrator.cluster.redis_answers import configured, redis_seen
 from orchestrator.cluster.rest import Rest
@@ -27,9 +30,13 @@ from orchestrator.errors import ClusterRefused, ClusterUnreachable
 from orchestrator.port import (
     ConfigMapSeen,
     DatabaseSeen,
+    FieldSeen,
     FileSeen,
+    JobSeen,
+    ObjectSeen,
     PodJobSeen,
     RedisSeen,
+    RouteSeen,
     WorkloadSeen,
 )
 
@@ -52,6 +59,10 @@ class LiveCluster:
         self.jobs = Jobs(self.pods)
         self.databases = Databases(self.pods)
         self.rollouts = Rollouts(self.rest)
+        self.manager = Manager(self.rest)
+        self.objects = Objects(self.rest, bundle)
+        self.hooks = Hooks(self.rest)
+        self.in_routes = Routes(self.rest)
         self.performers: Mapping[type[fx.EffectBase], Performer] = {
             fx.EditConfigMap: self.edit,
             fx.RollOut: self.rollouts.roll_out,
@@ -62,10 +73,15 @@ class LiveCluster:
             fx.RewriteAof: self.rewrite_aof,
             fx.SwitchAppendingOn: self.switch_appending_on,
             fx.FlushRedis: self.flush_redis,
+            fx.SetField: self.manager.set_field,
             fx.ScaleWorkload: self.rollouts.scale,
+            fx.DeleteJob: self.hooks.delete,
             fx.StartJob: self.start_job,
             fx.StopJob: self.stop_job,
             fx.ForgetMark: self.forget_mark,
+            fx.ApplyObject: self.objects.apply,
+            fx.PutObjectBack: self.objects.put_back,
+            fx.DeleteRoute: self.in_routes.delete,
         }
 
     def __enter__(self) -> LiveCluster:
@@ -105,6 +121,21 @@ class LiveCluster:
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]:
         return self.in_files.seen(workload, paths, digests=digests)
+
+    def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
+        return self.manager.field(manager, path)
+
+    def stage(self, manager: str) -> str:
+        return self.manager.stage(manager)
+
+    def job(self, name: str) -> JobSeen | None:
+        return self.hooks.job(name)
+
+    def object(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
+        return self.objects.seen(kind, name, source, stash)
+
+    def routes(self) -> tuple[RouteSeen, ...]:
+        return self.in_routes.seen()
 
     def pod_job(self, workload: WorkloadSeen, directory: str, job: str) -> PodJobSeen:
         return self.jobs.seen(workload, directory, job)

@@ -63,7 +63,7 @@ echo "1 $tables ${line%%"$tab"*}"; echo "${line#*"$tab"}"; echo end
 """,
 }
 
-# database table… -> "table<tab>rows" for each that is there
+# database table… -> "table<tab>rows" for each that is there; PostgreSQL's outside of `public` as schema.table
 ROW_COUNTS: Final[Mapping[Engine, str]] = {
     "mysql": MYSQL + r"""
 there=$(echo "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '$database';" | ask) || exit 7
@@ -73,9 +73,10 @@ done | ask || exit 7
 echo end
 """,
     "postgresql": POSTGRESQL + r"""
-there=$(echo "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid);" | ask -d "$database") || exit 7
+there=$(echo "SELECT CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname END FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p');" | ask -d "$database") || exit 7
 for t in "$@"; do
-  case "$line$there$line" in *"$line$t$line"*) printf "SELECT '%s', count(*) FROM \"%s\";\n" "$t" "$t";; esac
+  q="public\".\"$t"; case $t in *.*) q="${t%%.*}\".\"${t#*.}";; esac
+  case "$line$there$line" in *"$line$t$line"*) printf "SELECT '%s', count(*) FROM \"%s\";\n" "$t" "$q";; esac
 done | ask -d "$database" || exit 7
 echo end
 """,

@@ -73,7 +73,7 @@ def place(workload: WorkloadSeen, name: str) -> dict[str, str]:
 
 @contextmanager
 def running(root: Path, bundle: Path) -> Iterator[Live]:
-    argv = [sys.executable, str(PROCESS), str(root), "kubernetes"]
+    argv = [sys.executable, str(PROCESS), str(root)]
     paths = {"PYTHONPATH": str(PROCESS.parents[2])}
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, **paths})
     try:

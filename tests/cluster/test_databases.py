@@ -191,8 +191,9 @@ def test_progress_is_how_much_of_the_file_was_read(my: Pod) -> None:
 def test_rows_are_counted_of_the_tables_that_are_there(my: Pod, post: Pod) -> None:
     counted = my.live.cluster.row_counts(my.seen, "mysql", "system", ["accounts", "later-added", "nowhere"])
     assert counted == {"accounts": 2, "later-added": 0, "nowhere": None}
-    counted = post.live.cluster.row_counts(post.seen, "postgresql", "zync_production", ["tenants", "nowhere"])
-    assert counted == {"tenants": 1, "nowhere": None}
+    post.server.sql("CREATE SCHEMA other; CREATE TABLE other.t (id int);", "-d", "zync_production")
+    counted = post.live.cluster.row_counts(post.seen, "postgresql", "zync_production", ["tenants", "nowhere", "other.t"])
+    assert counted == {"tenants": 1, "nowhere": None, "other.t": 0}
 
 
 def test_a_server_that_takes_no_connections_is_none(live: Live, path: str, tmp_path: Path) -> None:

@@ -186,3 +186,18 @@ def test_what_is_not_a_whole_file_is_not_loaded(live: Live, worker: WorkloadSeen
     )
     assert (seen.code, staged.exists()) == (12, True)
     assert "is not a whole gzip file" in seen.complaint
+
+
+def test_where_no_directory_is_named_the_container_has_one_of_its_own(live: Live, worker: WorkloadSeen) -> None:
+    start = Starter(live, worker, "")
+    start("ends:4")
+    assert start.over().code == 4
+    assert "job" in live.sh(worker, 'ls "$HOME/.restore-jobs"').split()
+
+
+def test_epochs_are_counted_for_each_run(live: Live, worker: WorkloadSeen, tmp_path: Path) -> None:
+    where = {**place(worker, "worker"), "directory": str(tmp_path / "jobs"), "attempt": 1, "arguments": ("ends:0",)}
+    live.perform(fx.StartJob(**where, job="run-1.step", epoch=7, program="rake"))
+    live.perform(fx.StartJob(**where, job="run-2.step", epoch=1, program="rake"))
+    with pytest.raises(ClusterRefused, match="an older epoch"):
+        live.perform(fx.StartJob(**where, job="run-1.other-step", epoch=6, program="rake"))
