@@ -27,11 +27,12 @@ STOP_SECONDS: Final = 5.0
 
 @dataclass(frozen=True)
 class Told:
-    """The counters of a line. `lost_bytes` were sent into it and never came out; `by_connection` is their detail."""
+    """The counters of a line. Lost bytes went into it and never came out; `by_connection` is their detail."""
 
     up_bytes: int
     down_bytes: int
-    lost_bytes: int
+    lost_up_bytes: int
+    lost_down_bytes: int
     connections: int
     refused: int
     cuts: int
@@ -39,6 +40,11 @@ class Told:
     stalls: int
     by_connection: list[dict[str, Any]]
     faults: Faults
+
+    @property
+    def sent_bytes(self) -> int:
+        """What the clients have sent; where connections ended, also what the line took and the cluster never saw."""
+        return self.up_bytes + self.lost_up_bytes
 
     def __str__(self) -> str:
         mib = 1024 * 1024

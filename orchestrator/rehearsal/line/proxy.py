@@ -26,12 +26,17 @@ NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass
-class Counts:
-    """Bytes by direction as they were passed on, bytes that were lost, and what was done to the connections."""
+class Flow:
+    """Bytes of one direction that were passed on, and that were taken and never passed on."""
 
-    up_bytes: int = 0
-    down_bytes: int = 0
+    passed_bytes: int = 0
     lost_bytes: int = 0
+
+
+@dataclass
+class Counts:
+    """What was done to the connections."""
+
     connections: int = 0
     refused: int = 0
     cuts: int = 0
@@ -47,18 +52,18 @@ class Connection:
     client: socket.socket
     cluster: socket.socket
     reset_at_bytes: float
-    up_bytes: int = 0
-    down_bytes: int = 0
-    lost_bytes: int = 0
+    up: Flow = field(default_factory=Flow)
+    down: Flow = field(default_factory=Flow)
     ending: Ending | Literal["open", "by itself"] = "open"
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
+    def passed_bytes(self) -> int:
+        return self.up.passed_bytes + self.down.passed_bytes
+
+    @property
     def told(self) -> dict[str, object]:
-        return {
-            "number": self.number, "up_bytes": self.up_bytes, "down_bytes": self.down_bytes,
-            "lost_bytes": self.lost_bytes, "ending": self.ending,
-        }  # fmt: skip
+        return {"number": self.number, "ending": self.ending, **flows(self.up, self.down)}
 
     def end(self, ending: Ending) -> None:
         if self.ending == "open":
@@ -71,6 +76,7 @@ class Proxy:
     def __init__(self, target: tuple[str, int], faults: Faults, seed: int) -> None:
         self.target, self.faults, self.schedule = target, faults, Schedule(seed)
         self.counts = Counts()
+        self.flows: dict[Direction, Flow] = {"up": Flow(), "down": Flow()}
         self.connections: list[Connection] = []
         self._cut_endings = self.schedule.endings("cuts")
         self._cut_at = self._stall_at = 0
@@ -82,7 +88,7 @@ class Proxy:
 
     @property
     def passed_bytes(self) -> int:
-        return self.counts.up_bytes + self.counts.down_bytes
+        return self.flows["up"].passed_bytes + self.flows["down"].passed_bytes
 
     # ---- what can be done to the line ------------------------------------------------------------
 
@@ -113,7 +119,8 @@ class Proxy:
         self._waking = asyncio.get_running_loop().call_later(seconds, self._passing.set)
 
     def told(self) -> dict[str, object]:
-        return {**asdict(self.counts), "by_connection": [connection.told for connection in self.connections]}
+        known = {**asdict(self.counts), **flows(self.flows["up"], self.flows["down"])}
+        return {**known, "by_connection": [connection.told for connection in self.connections]}
 
     # ---- connections -----------------------------------------------------------------------------
 
@@ -145,10 +152,10 @@ class Proxy:
 
     async def carry(self, connection: Connection) -> None:
         """Both directions until both have ended, one of them failed, or a fault ended the connection."""
-        for source, sink, direction in (
-            (connection.client, connection.cluster, "up"), (connection.cluster, connection.client, "down"),
-        ):  # fmt: skip
-            way = Way(self, connection, source, sink, "up" if direction == "up" else "down")
+        for way in (
+            Way(self, connection, connection.client, connection.cluster, "up"),
+            Way(self, connection, connection.cluster, connection.client, "down"),
+        ):
             connection.tasks += [asyncio.create_task(way.take()), asyncio.create_task(way.give())]
         done, left = await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in left:
@@ -160,9 +167,10 @@ class Proxy:
             ending: Ending = "closed" if is_well else "reset"
         else:
             ending = "reset" if connection.ending == "reset" else "closed"
-        drained, _ = await asyncio.gather(end(connection.client, ending), end(connection.cluster, ending))
-        connection.lost_bytes += drained
-        self.counts.lost_bytes += connection.lost_bytes
+        drained = await asyncio.gather(end(connection.client, ending), end(connection.cluster, ending))
+        for flow, of_all, late in zip((connection.up, connection.down), self.flows.values(), drained, strict=True):
+            flow.lost_bytes += late
+            of_all.lost_bytes += flow.lost_bytes
 
     # ---- faults ----------------------------------------------------------------------------------
 
@@ -173,11 +181,11 @@ class Proxy:
             self.stall(faults.stall_seconds)
         elif faults.cut_every_bytes and self.passed_bytes >= self._cut_at:
             self.cut()
-        elif connection.up_bytes + connection.down_bytes >= connection.reset_at_bytes:
+        elif connection.passed_bytes >= connection.reset_at_bytes:
             self.counts.resets += 1
             connection.end(next(self.schedule.endings(f"connection {connection.number}")))
         else:
-            room = [float(PIECE_BYTES), connection.reset_at_bytes - connection.up_bytes - connection.down_bytes]
+            room = [float(PIECE_BYTES), connection.reset_at_bytes - connection.passed_bytes]
             room += [self._cut_at - self.passed_bytes] if faults.cut_every_bytes else []
             room += [self._stall_at - self.passed_bytes] if faults.stall_every_bytes else []
             room += [faults.bytes_per_second / STEPS_PER_SECOND] if faults.bytes_per_second else []
@@ -201,6 +209,7 @@ class Way:
     ) -> None:
         self._proxy, self._connection, self._direction = proxy, connection, direction
         self._source, self._sink = source, sink
+        self._flow = connection.up if direction == "up" else connection.down
         self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(PIECES_MAX)
 
     async def take(self) -> None:
@@ -208,7 +217,7 @@ class Way:
         loop = asyncio.get_running_loop()
         while True:
             piece = await loop.sock_recv(self._source, PIECE_BYTES)
-            self._connection.lost_bytes += len(piece)  # until it is passed on
+            self._flow.lost_bytes += len(piece)  # until it is passed on
             await self._pieces.put((loop.time() + self._proxy.faults.latency_seconds, piece))
             if not piece:
                 return
@@ -240,14 +249,16 @@ class Way:
             left = left[size:]
 
     def count(self, size_bytes: int) -> None:
-        connection, counts = self._connection, self._proxy.counts
-        connection.lost_bytes -= size_bytes
-        if self._direction == "up":
-            connection.up_bytes += size_bytes
-            counts.up_bytes += size_bytes
-        else:
-            connection.down_bytes += size_bytes
-            counts.down_bytes += size_bytes
+        self._flow.lost_bytes -= size_bytes
+        self._flow.passed_bytes += size_bytes
+        self._proxy.flows[self._direction].passed_bytes += size_bytes
+
+
+def flows(up: Flow, down: Flow) -> dict[str, int]:
+    return {
+        "up_bytes": up.passed_bytes, "down_bytes": down.passed_bytes, "lost_up_bytes": up.lost_bytes,
+        "lost_down_bytes": down.lost_bytes,
+    }  # fmt: skip
 
 
 async def end(side: socket.socket, ending: Ending) -> int:
