@@ -48,6 +48,7 @@ class Went:
 
     seconds: float
     cpu_seconds: float
+    server_cpu_seconds: float
     memory_bytes: int
     code: int
     there_bytes: int
@@ -115,8 +116,8 @@ def pod(kubeconfig: Path) -> str:
 # ---- runs -------------------------------------------------------------------------------------------
 
 
-def went(argv: Sequence[str], file: File, target: Path, log: Path) -> Went:
-    start = time.perf_counter()
+def went(root: Path, argv: Sequence[str], file: File, target: Path, log: Path) -> Went:
+    server_before, start = server_cpu_seconds(root), time.perf_counter()
     with file.path.open("rb") as stdin, log.open("ab") as output:
         process = subprocess.Popen(argv, stdin=stdin, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
@@ -125,8 +126,17 @@ def went(argv: Sequence[str], file: File, target: Path, log: Path) -> Went:
     there = target.stat().st_size if target.exists() else 0
     is_equal = there == file.size_bytes and digest(target) == file.sha256
     return Went(
-        seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, process.returncode, there, is_equal
-    )
+        seconds, usage.ru_utime + usage.ru_stime, server_cpu_seconds(root) - server_before, usage.ru_maxrss * 1024,
+        process.returncode, there, is_equal,
+    )  # fmt: skip
+
+
+def server_cpu_seconds(root: Path) -> float:
+    """Of the embedded cluster, and of the processes of its pods that have ended."""
+    cluster = lifecycle.find(root)
+    assert cluster is not None
+    fields = Path(f"/proc/{cluster.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def digest(path: Path) -> str:
@@ -158,16 +168,20 @@ def over_good_line(root: Path, file: File, directory: Path, rounds: int) -> None
         for name, argv in CONTESTANTS.items():
             target = directory / f"target-{name.replace(' ', '-')}-{number}"
             words = argv(root / "kubeconfig", file, str(target))
-            taken[name].append(went(words, file, target, directory / "log"))
+            taken[name].append(went(root, words, file, target, directory / "log"))
             target.unlink(missing_ok=True)
     rates = {name: file.size_bytes / MIB / median(w.seconds for w in all_) for name, all_ in taken.items()}
     best = max(rate for name, rate in rates.items() if name != "restore")
     say(f"\n{file.size_bytes // MIB} MiB over a good line, {rounds} rounds, medians")
-    say(f"{'':<18}{'MiB/s':>8}{'ratio':>8}{'client CPU s':>14}{'memory MiB':>12}  outcome")
+    say(f"{'':<18}{'MiB/s':>8}{'ratio':>8}{'client CPU s':>14}{'server CPU s':>14}{'memory MiB':>12}  outcome")
     for name, all_ in taken.items():
         outcome = "whole" if all(w.is_equal and w.code == 0 for w in all_) else "NOT WHOLE"
         cpu, memory = median(w.cpu_seconds for w in all_), max(w.memory_bytes for w in all_) / MIB
-        say(f"{name:<18}{rates[name]:>8.0f}{rates[name] / best:>8.2f}{cpu:>14.1f}{memory:>12.0f}  {outcome}")
+        server = median(w.server_cpu_seconds for w in all_)
+        say(
+            f"{name:<18}{rates[name]:>8.0f}{rates[name] / best:>8.2f}{cpu:>14.1f}{server:>14.1f}{memory:>12.0f}  "
+            f"{outcome}"
+        )
 
 
 def over_cut_line(root: Path, file: File, directory: Path, cut_every_bytes: int, seed: int) -> None:
@@ -180,7 +194,7 @@ def over_cut_line(root: Path, file: File, directory: Path, cut_every_bytes: int,
             line.change(Faults())  # while the name of the pod is looked up for kubectl
             words = argv(line.kubeconfig, file, str(target))
             before = line.change(Faults(cut_every_bytes=cut_every_bytes))
-            done = went(words, file, target, directory / "log")
+            done = went(root, words, file, target, directory / "log")
             after = line.told()
             sent = after.sent_bytes - before.sent_bytes
             say(

@@ -18,8 +18,9 @@ from orchestrator.rehearsal.line.faults import Ending, Faults, Schedule
 Direction = Literal["up", "down"]
 
 PIECE_BYTES: Final = 64 * 1024
-PIECES_MAX: Final = 64  # on their way in one direction of a connection; then its sender waits
-RECEIVE_BYTES: Final = 256 * 1024  # what the kernel takes from a client and we have not seen is counted nowhere
+PIECES_MAX: Final = 4  # on their way in one direction of a connection; then its sender waits
+PIECES_MAX_LATE: Final = 64  # the same where they have to wait for being late: what is lost with a cut is this much
+KERNEL_BYTES: Final = 128 * 1024  # of each buffer of each socket: what is in them is lost with a cut, and not counted
 STEPS_PER_SECOND: Final = 50  # how finely a limited bandwidth is dealt out
 DRAIN_SECONDS: Final = 2.0
 NO_LINGER: Final = struct.pack("ii", 1, 0)
@@ -134,11 +135,13 @@ class Proxy:
 
     async def connected(self, client: socket.socket) -> None:
         cluster = socket.socket()
+        cluster.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
         number = self.counts.connections = self.counts.connections + 1
         try:
             for end in (client, cluster):
                 end.setblocking(False)
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
             await asyncio.get_running_loop().sock_connect(cluster, self.target)
         except OSError:
             self.counts.refused += 1
@@ -210,7 +213,9 @@ class Way:
         self._proxy, self._connection, self._direction = proxy, connection, direction
         self._source, self._sink = source, sink
         self._flow = connection.up if direction == "up" else connection.down
-        self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(PIECES_MAX)
+        self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(
+            PIECES_MAX_LATE if proxy.faults.latency_seconds else PIECES_MAX
+        )
 
     async def take(self) -> None:
         """What the sender sends, until it says that this was all."""
@@ -287,7 +292,7 @@ def listening(port: int) -> socket.socket:
     """On the loopback address; port 0 is any free one."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)  # inherited by what is accepted
     made.bind(("127.0.0.1", port))
     made.listen(128)
     made.setblocking(False)
