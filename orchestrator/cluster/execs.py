@@ -28,7 +28,7 @@ CONNECT_SECONDS = 15.0
 PING_SECONDS = 15.0  # an idle line is asked whether it is there, and given up after PINGS_MAX of these
 PINGS_MAX = 4
 STALL_SECONDS = 300.0  # a reader in the pod may stall; a server that is blocked by it answers no ping
-OUTPUT_BYTES_MAX = 4 * 1024 * 1024
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # a range of a file that is read, or the names of all files of a volume
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 
 T = TypeVar("T")

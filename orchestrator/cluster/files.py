@@ -45,7 +45,7 @@ class Files:
             raise ClusterRefused("this run has no bundle to copy from")
         source = copying.unchanged(self._bundle / effect.source, effect.size_bytes)
         run = self._pods.runner(effect)
-        for chunk in copying.copy_chunks(run, source, effect.part):
+        for chunk in copying.copy_chunks(run, copying.Source.of_file(source), effect.part):
             yield ev.FileChunkCopied(
                 **at, pod=effect.pod, path=effect.path, offset_bytes=chunk.offset_bytes,
                 size_bytes=chunk.size_bytes, sha256=chunk.sha256,

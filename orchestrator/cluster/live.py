@@ -15,6 +15,7 @@ from orchestrator import events as ev
 from orchestrator.cluster import scripts
 from orchestrator.cluster.connection import Connection
 from orchestrator.cluster.databases import Databases
+from orchestrator.cluster.directories import Directories
 from orchestrator.cluster.execs import Execs, Ran
 from orchestrator.cluster.files import Files
 from orchestrator.cluster.hooks import Hooks, Routes
@@ -26,7 +27,7 @@ from orchestrator.cluster.redis_answers import configured, redis_seen
 from orchestrator.cluster.rest import Rest
 from orchestrator.cluster.rollouts import Rollouts
 from orchestrator.cluster.workloads import path_of, workload_seen
-from orchestrator.errors import ClusterRefused, ClusterUnreachable
+from orchestrator.errors import ClusterUnreachable
 from orchestrator.port import (
     ConfigMapSeen,
     DatabaseSeen,
@@ -37,6 +38,7 @@ from orchestrator.port import (
     PodJobSeen,
     RedisSeen,
     RouteSeen,
+    TreeSeen,
     WorkloadSeen,
 )
 
@@ -56,6 +58,7 @@ class LiveCluster:
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
         self.in_files = Files(self.pods, bundle)
+        self.directories = Directories(self.pods, bundle)
         self.jobs = Jobs(self.pods)
         self.databases = Databases(self.pods)
         self.rollouts = Rollouts(self.rest)
@@ -79,6 +82,8 @@ class LiveCluster:
             fx.StartJob: self.start_job,
             fx.StopJob: self.stop_job,
             fx.ForgetMark: self.forget_mark,
+            fx.SyncTree: self.directories.sync,
+            fx.PutTreeBack: self.directories.put_back,
             fx.ApplyObject: self.objects.apply,
             fx.PutObjectBack: self.objects.put_back,
             fx.DeleteRoute: self.in_routes.delete,
@@ -131,6 +136,9 @@ class LiveCluster:
     def job(self, name: str) -> JobSeen | None:
         return self.hooks.job(name)
 
+    def tree(self, workload: WorkloadSeen, source: str, path: str, stash: str) -> TreeSeen:
+        return self.directories.seen(workload, source, path, stash)
+
     def object(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
         return self.objects.seen(kind, name, source, stash)
 
@@ -163,10 +171,7 @@ class LiveCluster:
 
     def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
         """Each effect leaves its fact once it is performed; a copy leaves one a chunk as well."""
-        performer = self.performers.get(type(effect))
-        if performer is None:
-            raise ClusterRefused(f"nothing here performs {effect.effect}")
-        yield from performer(effect, {"step": step, "attempt": attempt})
+        yield from self.performers[type(effect)](effect, {"step": step, "attempt": attempt})
 
     def edit(self, effect: fx.EditConfigMap, at: At) -> Iterator[ev.EffectFact]:
         pointer = "/data/" + effect.key.replace("~", "~0").replace("/", "~1")

@@ -41,22 +41,39 @@ mv -- "$1" "$2"
 
 REMOVE: Final = 'rm -rf -- "$1"'
 
-# part -> its size and sha256, or 0
-PART: Final = """
-if [ -f "$1" ]; then s=$(wc -c < "$1"); h=$(sha256sum < "$1") || exit 8; echo "$((s)) ${h%% *}"; else echo "0 -"; fi
+# part size block is_ours -> the sha256 of each block of the part. One of ours is made, and cut off after size
+BLOCKS: Final = """
+part=$1 size=$2 block=$3
+if [ -e "$part" ]; then
+  there=$(($(wc -c < "$part"))) || exit 8
+  if [ "$there" -gt "$size" ] && [ "$4" = 1 ]; then dd if=/dev/null of="$part" bs=1 seek="$size" 2>/dev/null || exit 8; fi
+  [ "$there" -le "$size" ] || there=$size
+  n=0
+  while [ $((n*block)) -lt "$there" ]; do
+    h=$(dd if="$part" bs="$block" skip="$n" count=1 2>/dev/null | sha256sum) || exit 8
+    echo "${h%% *}"; n=$((n+1))
+  done
+elif [ "$4" = 1 ]; then (umask 077; : > "$part") || exit 8
+else echo "$part does not exist" >&2; exit 2; fi
 echo end
 """
 
-# part offset length, and `length` bytes on stdin -> sha256 of those bytes as the file now holds them
+# part number length block, and `length` bytes on stdin, which are written from block `number` on -> the
+# sha256 of what the file then holds there
 CHUNK: Final = """
-part=$1 offset=$2 length=$3
-[ -f "$part" ] || : > "$part" || exit 8
-size=$(($(wc -c < "$part")))
-[ "$size" -ge "$offset" ] || exit 9
-[ "$size" -eq "$offset" ] || dd if=/dev/null of="$part" bs=1 seek="$offset" 2>/dev/null || exit 8
-head -c "$length" >> "$part" || exit 8
-tail -c "+$((offset+1))" "$part" | sha256sum || exit 8
-echo end
+part=$1 n=$2 length=$3 block=$4
+[ -f "$part" ] || exit 9
+head -c "$length" | dd of="$part" bs="$block" seek="$n" conv=notrunc 2>/dev/null || { echo "$part cannot be written: is the volume full?" >&2; exit 8; }
+h=$(dd if="$part" bs="$block" skip="$n" count=$(((length+block-1)/block)) 2>/dev/null | head -c "$length" | sha256sum) || exit 8
+echo "${h%% *}"; echo end
+"""
+
+# path offset length -> these bytes, and after them a line with their sha256
+RANGE: Final = """
+cut() { tail -c "+$(($2+1))" "$1" | head -c "$3"; }
+cut "$@" || exit 8
+h=$(cut "$@" | sha256sum) || exit 8
+echo "${h%% *}"; echo end
 """
 
 # part path sha256: renames the whole file into place, and never over another

@@ -28,11 +28,12 @@ T = TypeVar("T")
 class Live:
     """A running cluster, and what the tests do on it."""
 
-    def __init__(self, root: Path, bundle: Path) -> None:
+    def __init__(self, root: Path, bundle: Path, *, is_new: bool = True) -> None:
         self.root, self.bundle = root, bundle
         self.cluster = LiveCluster(connect(str(root / "kubeconfig"), "", NAMESPACE), bundle)
         self.rest = self.cluster.rest
-        self.rest.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        if is_new:
+            self.rest.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
 
     def pod(self, name: str, environment: Mapping[str, str] | None = None) -> WorkloadSeen:
         """A Deployment of one pod that sleeps."""

@@ -1,0 +1,272 @@
+"""A directory of the bundle brought into a pod, and taken back: only what is missing or differs travels.
+
+Kind, content and the targets of links are compared. Modes and times are given to what is brought, as
+`rsync --archive --no-owner --no-group --omit-dir-times` does, and are not compared: a volume may refuse
+them. Small files travel together in packs, large ones by themselves, both as any file does: resumable and
+compared by digest. What a sync did is known from its stash in the pod alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator import effects as fx
+from orchestrator import events as ev
+from orchestrator.cluster import copying, tree_scripts
+from orchestrator.cluster.execs import Ran
+from orchestrator.cluster.pods import At, Pods, whole_bytes
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, PlanChanged
+from orchestrator.port import TreeSeen, WorkloadSeen
+from orchestrator.summaries import TreeEntry, tree_summary
+from orchestrator.trees import Remarks, entry_of, walk
+
+PACK_BYTES: Final = 4 * 1024 * 1024
+PACK_FILES: Final = 500
+UNIT_BYTES: Final = 512  # a file in a pack begins at a multiple of this
+DIGEST: Final = re.compile(rb"\\?([0-9a-f]{64})(?: |$)")
+PLAIN: Final = re.compile(rb"[A-Za-z0-9./_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """A directory in a pod. entries: kind and digest or target, by name. moved: numbers of the stash by name."""
+
+    entries: Mapping[bytes, tuple[str, bytes]]
+    has_stash: bool
+    created: frozenset[bytes]
+    moved: Mapping[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry that has to be brought; number: under which the old one is set aside, 0 where there is none."""
+
+    entry: TreeEntry
+    number: int
+
+
+class Directories:
+    def __init__(self, pods: Pods, bundle: Path | None) -> None:
+        self._pods, self._bundle = pods, bundle
+        self._known: dict[Path, tuple[object, tuple[TreeEntry, ...]]] = {}
+
+    def seen(self, workload: WorkloadSeen, source: str, path: str, stash: str) -> TreeSeen:
+        entries, there = self._entries(source), self._there(workload, path, stash)
+        items = wanted(entries, there)
+        missing = [item for item in items if item.entry.name not in there.entries]
+        return TreeSeen(
+            same=len(entries) - len(items),
+            missing=len(missing),
+            differing=len(items) - len(missing),
+            extra=len(there.entries.keys() - {entry.name for entry in entries}),
+            size_bytes=sum(entry.size_bytes for entry in entries),
+            left_bytes=sum(item.entry.size_bytes for item in items),
+            created=len(there.created),
+            replaced=len(there.moved),
+            has_stash=there.has_stash,
+        )
+
+    def sync(self, effect: fx.SyncTree, at: At) -> Iterator[ev.EffectFact]:
+        entries = self._entries(effect.source)
+        if tree_summary(entries).digest != effect.digest:
+            raise PlanChanged(f"{effect.source}/ of the bundle is not what the plan was made for")
+        there = self._there(effect, effect.path, effect.stash)
+        items = wanted(entries, there)
+        root = self._root(effect.source)
+        for pack in packs(items):
+            yield from self._bring(effect, at, root, pack)
+        files = [item for item in items if item.entry.kind == "f"]
+        yield ev.DirectorySynced(
+            **at, pod=effect.pod, path=effect.path, files=len(files),
+            size_bytes=sum(item.entry.size_bytes for item in files),
+            replaced=sum(1 for item in items if item.number),
+        )  # fmt: skip
+
+    def put_back(self, effect: fx.PutTreeBack, at: At) -> Iterator[ev.EffectFact]:
+        ran = self._pods.script(effect, tree_scripts.PUT_BACK, effect.path, below(effect.path, effect.stash))
+        answered(ran, effect.path)
+        yield ev.DirectoryPutBack(**at, pod=effect.pod, path=effect.path)
+
+    def _bring(self, effect: fx.SyncTree, at: At, root: bytes, pack: list[Item]) -> Iterator[ev.EffectFact]:
+        """One pack, or one large file and the pack that puts it in its place."""
+        stash, run = below(effect.path, effect.stash), self._pods.runner(effect)
+        self._pods.command(effect, 'mkdir -p "$1" && chmod 700 "$1"', effect.stash)
+        large = [item for item in pack if is_large(item)]
+        content = b""
+        sources = []
+        for item in large:
+            file = Path(os.fsdecode(root + b"/" + item.entry.name))
+            sources.append((f"pack-{item.entry.sha256}", copying.Source.of_file(file)))
+        lines, bodies = packed(root, pack)
+        content = lines + bytes(-len(lines) % UNIT_BYTES) + bodies
+        name = f"pack-{hashlib.sha256(content).hexdigest()}"
+        for part, source in [*sources, (name, copying.Source.of_bytes(content))]:
+            for chunk in copying.copy_chunks(run, source, f"{effect.stash}/{part}"):
+                yield ev.FileChunkCopied(
+                    **at, pod=effect.pod, path=f"{effect.stash}/{part}", offset_bytes=chunk.offset_bytes,
+                    size_bytes=chunk.size_bytes, sha256=chunk.sha256,
+                )  # fmt: skip
+        numbers = (str(len(lines)), str((len(lines) + UNIT_BYTES - 1) // UNIT_BYTES))
+        answered(self._pods.script(effect, tree_scripts.UNPACK, effect.path, stash, name, *numbers), effect.path)
+
+    def _there(self, at: fx.InPod | WorkloadSeen, path: str, stash: str) -> There:
+        ran = self._pods.script(at, tree_scripts.MANIFEST, path, below(path, stash))
+        return manifest(answered(ran, path))
+
+    def _root(self, source: str) -> bytes:
+        if self._bundle is None:
+            raise ClusterRefused("this run has no bundle to copy from")
+        return os.fsencode(self._bundle / source)
+
+    def _entries(self, source: str) -> tuple[TreeEntry, ...]:
+        """What is in the bundle's directory; read again only where names, sizes or times have changed."""
+        root, remarks = self._root(source), Remarks(source)
+        found = sorted(walk(root, b"", remarks))
+        looks = tuple((name, s.st_mode, s.st_size, s.st_mtime_ns, s.st_ino, s.st_ctime_ns) for name, s in found)
+        known = self._known.get(Path(os.fsdecode(root)))
+        if known and known[0] == looks:
+            return known[1]
+        try:
+            entries = tuple(entry_of(root, name, info, remarks) for name, info in found)
+        except OSError as error:
+            raise PlanChanged(f"{source}/ of the bundle cannot be read any more: {error.strerror}") from error
+        self._known[Path(os.fsdecode(root))] = (looks, entries)
+        return entries
+
+
+def wanted(entries: Iterable[TreeEntry], there: There) -> list[Item]:
+    """What is missing or differs, parents first. What was set aside once keeps its number: the first one wins."""
+    items, numbers = [], dict(there.moved)
+    for entry in sorted(entries):
+        found = there.entries.get(entry.name)
+        content = {"f": entry.sha256.encode(), "l": entry.target, "d": b""}[entry.kind]
+        if found == (entry.kind, content):
+            continue
+        if found is not None and entry.name not in there.created:
+            numbers.setdefault(entry.name, len(numbers) + 1)
+        items.append(Item(entry, numbers.get(entry.name, 0)))
+    return items
+
+
+def packs(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """In order; a large file goes alone, as what is behind it in a pack would wait for it."""
+    pack: list[Item] = []
+    size_bytes = 0
+    for item in items:
+        size = item.entry.size_bytes
+        if pack and (is_large(item) or size_bytes + size > PACK_BYTES or len(pack) >= PACK_FILES):
+            yield pack
+            pack, size_bytes = [], 0
+        pack.append(item)
+        size_bytes += size
+        if is_large(item):
+            yield pack
+            pack, size_bytes = [], 0
+    if pack:
+        yield pack
+
+
+def is_large(item: Item) -> bool:
+    return item.entry.size_bytes > PACK_BYTES
+
+
+def packed(root: bytes, pack: Iterable[Item]) -> tuple[bytes, bytes]:
+    """The lines of a pack and the bodies of its files. Blocks are counted from the pack's beginning."""
+    rows, bodies, offsets = list(pack), bytearray(), []
+    for item in rows:
+        offsets.append(len(bodies) // UNIT_BYTES)
+        if item.entry.kind == "f" and not is_large(item):
+            bodies += content_of(root, item.entry)
+            bodies += bytes(-len(bodies) % UNIT_BYTES)
+    first = 0
+    while True:  # the lines tell where the bodies begin, and are themselves in front of them
+        lines = b"".join(line_of(root, item, first + offset) for item, offset in zip(rows, offsets, strict=True))
+        blocks = (len(lines) + UNIT_BYTES - 1) // UNIT_BYTES
+        if blocks == first:
+            return lines, bytes(bodies)
+        first = blocks
+
+
+def line_of(root: bytes, item: Item, block: int) -> bytes:
+    entry = item.entry
+    op, target = entry.kind.encode(), escaped(entry.target) or b"-"
+    if is_large(item):
+        op, target = b"b", f"pack-{entry.sha256}".encode()
+    mtime = int(os.lstat(root + b"/" + entry.name).st_mtime)
+    number = str(item.number or "-")
+    head = f"{number} {entry.mode:o} {mtime} {block} {entry.size_bytes}".encode()
+    return b"%b %b %b %b\n" % (op, head, escaped(b"./" + entry.name), target)
+
+
+def content_of(root: bytes, entry: TreeEntry) -> bytes:
+    with os.fdopen(os.open(root + b"/" + entry.name, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        content = file.read()
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise PlanChanged(f"{os.fsdecode(root)} of the bundle changed while it was copied")
+    return content
+
+
+def escaped(name: bytes) -> bytes:
+    """As `printf %b` reads it back, without a space and without a line's end."""
+    return b"".join(
+        bytes([byte]) if PLAIN.match(bytes([byte])) else b"\\0%03o" % byte for byte in name
+    )
+
+
+def unescaped(line: bytes) -> bytes:
+    return re.sub(rb"\\0([0-7]{3})", lambda match: bytes([int(match[1], 8)]), line)
+
+
+def manifest(answer: bytes) -> There:
+    """The answer of tree_scripts.MANIFEST."""
+    fields = iter(answer.split(b"\0"))
+    entries: dict[bytes, tuple[str, bytes]] = {}
+    try:
+        kind = next(fields)
+        if kind == b"none":
+            return There({}, False, frozenset(), {})
+        created = frozenset(bare(unescaped(line)) for line in next(fields).splitlines())
+        moved = [line.split(b" ", 1) for line in next(fields).splitlines()]
+        for what in fields:
+            if what == b"d":
+                entries[bare(next(fields))] = ("d", b"")
+            elif what == b"l":
+                name = next(fields)
+                entries[bare(name)] = ("l", next(fields).removesuffix(b"\n"))
+            elif what == b"s":
+                entries[bare(next(fields))] = ("s", b"")
+            elif what == b"b":
+                names = list(iter(lambda: next(fields), b""))
+                digests = [m[1] for line in next(fields).splitlines() if (m := DIGEST.match(line))]
+                for name, digest in zip(names, digests, strict=True):
+                    entries[bare(name)] = ("f", digest)
+    except (StopIteration, ValueError, RuntimeError) as error:
+        raise ClusterUnreachable("a directory in the pod changed while it was looked at") from error
+    return There(
+        entries, kind == b"stash", created, {bare(unescaped(name)): int(number) for number, name in moved}
+    )
+
+
+def bare(name: bytes) -> bytes:
+    return name.removeprefix(b"./")
+
+
+def below(path: str, stash: str) -> str:
+    """The stash as a name below the root."""
+    if not stash.startswith(f"{path}/") or "/" in (name := stash.removeprefix(f"{path}/")) or not name:
+        raise ClusterRefused(f"{stash} does not lie directly in {path}")
+    return name
+
+
+def answered(ran: Ran, path: str) -> bytes:
+    if ran.code == tree_scripts.LINK_ON_THE_WAY or ran.code == tree_scripts.NOT_EMPTY:
+        raise ClusterRefused(f"{path}: {ran.complaint}")
+    if ran.code:
+        raise (ClusterRefused if b"ermission denied" in ran.err else ClusterUnreachable)(f"{path}: {ran.complaint}")
+    return whole_bytes(ran)
