@@ -22,7 +22,7 @@ PIECES_MAX: Final = 4  # on their way in one direction of a connection; then its
 PIECES_MAX_LATE: Final = 64  # the same where they have to wait for being late: what is lost with a cut is this much
 KERNEL_BYTES: Final = 128 * 1024  # of each buffer of each socket: what is in them is lost with a cut, and not counted
 STEPS_PER_SECOND: Final = 50  # how finely a limited bandwidth is dealt out
-DRAIN_SECONDS: Final = 2.0
+CLOSING_SECONDS: Final = 1.0
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -160,20 +160,18 @@ class Proxy:
             Way(self, connection, connection.cluster, connection.client, "down"),
         ):
             connection.tasks += [asyncio.create_task(way.take()), asyncio.create_task(way.give())]
-        done, left = await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in left:
+        await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in connection.tasks:
             task.cancel()
-        await asyncio.gather(*connection.tasks, return_exceptions=True)
-        is_well = all(not task.cancelled() and task.exception() is None for task in done)
-        if connection.ending == "open":
-            connection.ending = "by itself"
-            ending: Ending = "closed" if is_well else "reset"
+        ended = await asyncio.gather(*connection.tasks, return_exceptions=True)
+        connection.ending = "by itself" if connection.ending == "open" else connection.ending
+        self.flows["up"].lost_bytes += connection.up.lost_bytes
+        self.flows["down"].lost_bytes += connection.down.lost_bytes
+        if not any(ended):
+            connection.client.close()
+            connection.cluster.close()
         else:
-            ending = "reset" if connection.ending == "reset" else "closed"
-        drained = await asyncio.gather(end(connection.client, ending), end(connection.cluster, ending))
-        for flow, of_all, late in zip((connection.up, connection.down), self.flows.values(), drained, strict=True):
-            flow.lost_bytes += late
-            of_all.lost_bytes += flow.lost_bytes
+            await asyncio.gather(*(end(s, connection.ending) for s in (connection.client, connection.cluster)))
 
     # ---- faults ----------------------------------------------------------------------------------
 
@@ -266,20 +264,15 @@ def flows(up: Flow, down: Flow) -> dict[str, int]:
     }  # fmt: skip
 
 
-async def end(side: socket.socket, ending: Ending) -> int:
-    """RST, or FIN and then whatever still comes, as a close with unread bytes would be a RST. Bytes that came."""
-    drained = 0
+async def end(side: socket.socket, ending: str) -> None:
+    """RST, or FIN: then the other side has a while to see it, as a close with unread bytes would be a RST."""
     if ending == "closed":
-        loop = asyncio.get_running_loop()
-        with suppress(OSError, TimeoutError):
+        with suppress(OSError):
             side.shutdown(socket.SHUT_WR)
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while piece := await loop.sock_recv(side, PIECE_BYTES):
-                    drained += len(piece)
+            await asyncio.sleep(CLOSING_SECONDS)
         side.close()
     else:
         hang_up(side)
-    return drained
 
 
 def hang_up(side: socket.socket) -> None:
