@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from orchestrator import effects as fx
+from orchestrator import events as ev
 from orchestrator.cluster.connection import connect
 from orchestrator.cluster.live import LiveCluster
 from orchestrator.errors import ClusterUnreachable
@@ -88,7 +90,7 @@ CONTESTANTS: dict[str, Argv] = {"restore": restore, "kubectl cp": kubectl_cp, "k
 def copy(kubeconfig: str, source: str, size_bytes: str, sha256: str, target: str) -> None:
     """The contestant `restore`, in a process of its own: one copy effect, again after each failure."""
     with LiveCluster(connect(kubeconfig, "", ""), Path(source).parent) as cluster:
-        failures = 0
+        failures, chunks = 0, 0
         while True:
             try:
                 seen = cluster.workload(KIND, WORKLOAD)
@@ -97,8 +99,9 @@ def copy(kubeconfig: str, source: str, size_bytes: str, sha256: str, target: str
                     kind=KIND, workload=WORKLOAD, pod=seen.pod, container=seen.container, source=Path(source).name,
                     path=target, part=f"{target}.part", size_bytes=int(size_bytes), sha256=sha256,
                 )  # fmt: skip
-                chunks = sum(1 for _ in cluster.perform(effect, step="copy", attempt=failures + 1)) - 1
-                sys.stdout.write(f"failures {failures}, {chunks} chunks in the last try\n")
+                for fact in cluster.perform(effect, step="copy", attempt=failures + 1):
+                    chunks += isinstance(fact, ev.FileChunkCopied)
+                sys.stdout.write(json.dumps({"failures": failures, "chunks": chunks}) + "\n")
                 return
             except ClusterUnreachable as error:
                 failures += 1
