@@ -19,7 +19,7 @@ Direction = Literal["up", "down"]
 
 PIECE_BYTES: Final = 64 * 1024
 PIECES_MAX: Final = 4  # on their way in one direction of a connection; then its sender waits
-PIECES_MAX_LATE: Final = 64  # the same where they have to wait for being late: what is lost with a cut is this much
+BYTES_PER_SECOND: Final = 64 * 1024 * 1024  # what a late line is to carry where its bandwidth has no limit
 KERNEL_BYTES: Final = 128 * 1024  # of each buffer of each socket: what is in them is lost with a cut, and not counted
 STEPS_PER_SECOND: Final = 50  # how finely a limited bandwidth is dealt out
 CLOSING_SECONDS: Final = 1.0
@@ -211,9 +211,7 @@ class Way:
         self._proxy, self._connection, self._direction = proxy, connection, direction
         self._source, self._sink = source, sink
         self._flow = connection.up if direction == "up" else connection.down
-        self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(
-            PIECES_MAX_LATE if proxy.faults.latency_seconds else PIECES_MAX
-        )
+        self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(pieces_max(proxy.faults))
 
     async def take(self) -> None:
         """What the sender sends, until it says that this was all."""
@@ -255,6 +253,12 @@ class Way:
         self._flow.lost_bytes -= size_bytes
         self._flow.passed_bytes += size_bytes
         self._proxy.flows[self._direction].passed_bytes += size_bytes
+
+
+def pieces_max(faults: Faults) -> int:
+    """What has to be on its way at once for the bandwidth to be reached in spite of the latency."""
+    late_bytes = faults.latency_seconds * (faults.bytes_per_second or BYTES_PER_SECOND)
+    return max(PIECES_MAX, int(late_bytes / PIECE_BYTES))
 
 
 def flows(up: Flow, down: Flow) -> dict[str, int]:
