@@ -32,6 +32,7 @@ CHUNK_BYTES_FIRST: Final = 1024 * 1024
 CHUNK_SECONDS: Final = 3.0
 LINES: Final = 4
 DISK_EXIT_CODE: Final = 8
+NO_TOOL_EXIT_CODE: Final = 11
 
 Run = Callable[[list[str], bytes], Ran]
 Span = tuple[int, int]  # offset and size in bytes
@@ -191,6 +192,8 @@ def words(ran: Ran, path: str) -> list[str]:
     """The answer of a script, whole or not at all."""
     if ran.code == DISK_EXIT_CODE:
         raise ClusterRefused(f"{path} cannot be written in the pod: {ran.complaint}")
+    if ran.code == NO_TOOL_EXIT_CODE:
+        raise ClusterRefused(f"{path} cannot be compared: {ran.complaint}")
     if ran.code:
         raise ClusterUnreachable(f"{path}: {ran.complaint}")
     found = ran.out.decode("utf-8", "replace").split()

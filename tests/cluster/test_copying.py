@@ -119,9 +119,9 @@ def test_a_client_that_is_killed_leaves_what_it_had_confirmed(live: Live, pod: W
     assert not part.exists()
 
 
-def test_a_full_volume_is_a_refusal(line: Line) -> None:
+def test_a_part_that_cannot_be_written_is_a_refusal(line: Line, tmp_path: Path) -> None:
     with pytest.raises(ClusterRefused, match="cannot be written"):
-        list(copying.copy_chunks(line.run, Source.of_bytes(b"x" * 100), "/dev/full"))
+        list(copying.copy_chunks(line.run, Source.of_bytes(b"x" * 100), str(tmp_path / "nowhere" / "part")))
 
 
 def test_chunks_grow_with_a_fast_line_and_shrink_with_a_slow_one() -> None:
