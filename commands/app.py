@@ -63,9 +63,9 @@ def root(
 VERBS = (
     check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
-EPILOGS = {rehearse: EPILOG}
+EPILOGS = {"rehearse": EPILOG}
 for verb in VERBS:
-    app.command(verb.__name__, epilog=EPILOGS.get(verb))(verb)
+    app.command(verb.__name__, epilog=EPILOGS.get(verb.__name__))(verb)
 
 
 def main() -> None:
