@@ -51,15 +51,15 @@ mv -- "$1" "$2"
 
 REMOVE: Final = 'rm -rf -- "$1"'
 
-# part size block is_ours -> the sha256 of each block of the part. One of ours is made, and cut off after size
+# part size block is_ours first last -> the sha256 of these blocks of the part, as far as it goes. One of ours is made, and cut off after size
 BLOCKS: Final = HASH + """
 part=$1 size=$2 block=$3
 if [ -e "$part" ]; then
   there=$(($(wc -c < "$part"))) || exit 8
   if [ "$there" -gt "$size" ] && [ "$4" = 1 ]; then dd if=/dev/null of="$part" bs=1 seek="$size" 2>/dev/null || exit 8; fi
   [ "$there" -le "$size" ] || there=$size
-  n=0
-  while [ $((n*block)) -lt "$there" ]; do
+  n=$5
+  while [ $((n*block)) -lt "$there" ] && [ "$n" -lt "$6" ]; do
     h=$(dd if="$part" bs="$block" skip="$n" count=1 2>/dev/null | sha256sum) || exit 8
     echo "${h%% *}"; n=$((n+1))
   done
