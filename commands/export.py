@@ -54,9 +54,10 @@ def export(
         if out is None:
             printer.say(text.rstrip("\n"))
             return
-        write_file(out, text.encode())
+        # The node exporter runs as a user of its own; a metric is no secret.
+        write_file(out, text.encode(), 0o644 if format_ is ExportFormat.prometheus else 0o600)
     elif out is None:
-        raise UsageWrong(f"--format {format_.value} needs --out FILE", hint="restore export --help")
+        raise UsageWrong(f"--format {format_.value} needs --out FILE", hint=f"restore export {run} --format evidence --out FILE")
     elif format_ is ExportFormat.sqlite:
         copy(ledger, out)
     else:

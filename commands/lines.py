@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DIM, BOLD, RED, GREEN, YELLOW, PLAIN = "2", "1", "31", "32", "33", "0"
 NARROWEST = 30  # a sentence that has less than this beside its columns goes below them
+INDENT = 7  # and stands there under the fact's number
 COLOURS: Mapping[str, str] = {
     "StepFailed": RED, "StepFoundTorn": RED, "DriftFound": RED, "VerificationFailed": RED, "RunPaused": YELLOW,
     "RetryScheduled": YELLOW, "DecisionAsked": YELLOW, "DecisionRecorded": YELLOW, "StepFoundDone": GREEN,
@@ -54,26 +55,34 @@ class Lines:
         """The fact: its number, local time, UTC, seconds since its step's fact before, lane, who, and the sentence."""
         local = told.at.astimezone()
         lane_width = max((len(lane) for lane in self.lanes.values()), default=0)
-        columns = (
-            f"{told.seq:>5}  {local:%Y-%m-%d %H:%M:%S %z}  {told.at:%H:%M:%S}Z  {took:>8}  "
-            f"{self.lanes.get(told.step, ''):<{lane_width}}  {told.actor or '-'}  "
-        )
+        columns = [
+            f"{told.seq:>5}", f"{local:%Y-%m-%d %H:%M:%S %z}", f"{told.at:%H:%M:%S}Z", f"{took:>8}",
+            f"{self.lanes.get(told.step, ''):<{lane_width}}", told.actor or "-",
+        ]
         subject = f"{told.step}: " if told.step else ""
-        return self.laid_out(columns, subject + told.fact.sentence(), COLOURS.get(told.type, PLAIN))
+        return self.laid_out(columns, printable(subject + told.fact.sentence()), COLOURS.get(told.type, PLAIN))
 
-    def laid_out(self, columns: str, sentence: str, colour: str) -> str:
+    def laid_out(self, columns: list[str], sentence: str, colour: str) -> str:
+        """Beside each other where there is room; else the sentence below, and only as many columns as fit."""
+        before = "  ".join(columns) + "  "
         if self.width is None:
-            return columns + " ".join(sentence.split())
-        room = self.width - len(columns)
-        indent = len(columns) if room >= NARROWEST else 7
-        room = max(self.width - indent, 20)
-        folded = textwrap.wrap(sentence, room, break_on_hyphens=False) or [""]
-        first = self.painted(columns, DIM)
-        if indent < len(columns):
-            first, columns = first.rstrip() + "\n", ""
-            return first + "\n".join(" " * indent + self.painted(text, colour) for text in folded)
-        rest = [" " * indent + self.painted(text, colour) for text in folded[1:]]
-        return "\n".join([first + self.painted(folded[0], colour), *rest])
+            return before + sentence
+        beside = self.width - len(before) >= NARROWEST
+        indent = len(before) if beside else INDENT
+        folded = textwrap.wrap(
+            sentence, max(self.width - indent, NARROWEST - INDENT), break_on_hyphens=False, break_long_words=False
+        )
+        below = [" " * indent + self.painted(text, colour) for text in folded[1 if beside else 0 :]]
+        if beside:
+            return "\n".join([self.painted(before, DIM) + self.painted("".join(folded[:1]), colour), *below])
+        while len("  ".join(columns)) > self.width and len(columns) > 2:
+            columns = columns[:-1]
+        return "\n".join([self.painted("  ".join(columns), DIM), *below])
 
     def painted(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colour and colour != PLAIN else text
+
+
+def printable(text: str) -> str:
+    """One line, and nothing that would steer a terminal: a message may come from anywhere."""
+    return " ".join("".join(sign if sign.isprintable() or sign.isspace() else "\ufffd" for sign in text).split())

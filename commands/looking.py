@@ -18,7 +18,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write it to this file (0600). [default: stdout]", show_default=False),
+    typer.Option("--out", metavar="FILE", help="Write it to this file. [default: stdout]", show_default=False),
 ]
 SignKey = Annotated[
     Path | None,
@@ -31,7 +31,7 @@ def span_of(text: str) -> timedelta:
     """`90s`, `10m`, `2h`, `30d`, `4w`. Raises UsageWrong."""
     found = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if found is None:
-        raise UsageWrong(f"{text!r} is no length of time: 90s, 10m, 2h, 30d, 4w", hint="restore log --help")
+        raise UsageWrong(f"{text!r} is no length of time: 90s, 10m, 2h, 30d, 4w", hint="restore log RUN --since 10m")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
@@ -44,7 +44,7 @@ def moment_of(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise UsageWrong(
             f"{text!r} is no time: 2026-11-23T03:15:00Z, 2026-11-23 04:15, or 10m for ten minutes ago",
-            hint="restore log --help",
+            hint="restore log RUN --since 10m",
         ) from None
 
 
@@ -52,12 +52,12 @@ def place_of(text: str) -> tuple[str, int | None]:
     """`RUN` or `RUN@SEQ`. Raises UsageWrong, RunUnknown."""
     run, at, seq = text.partition("@")
     if at and not (seq.isascii() and seq.isdigit() and len(seq) < 10):
-        raise UsageWrong(f"{text!r} is no place in a run: RUN@SEQ", hint="restore diff --help")
+        raise UsageWrong(f"{text!r} is no place in a run: RUN@SEQ", hint="restore diff RUN@1 RUN")
     return run_id(run), int(seq) if at else None
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """The whole file or nothing of it, readable by its owner alone. Raises UsageWrong where it can't be written."""
+def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """The whole file or nothing of it, readable by its owner alone unless said. Raises UsageWrong where it can't be written."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -65,6 +65,7 @@ def write_file(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

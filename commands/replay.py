@@ -38,7 +38,7 @@ def replay(
     from orchestrator.forensics.reading import history
 
     if at is not None and until:
-        raise UsageWrong("--at and --until are one too many", hint=f"restore replay {run} --at {at}")
+        raise UsageWrong("--at and --until are one too many", hint=f"restore log {run}")
     facts = history(wiring.open_journal(journal, write=False), run).facts
     if at is not None or until:
         show_state(run, up_to(run, facts, at, until), output)
@@ -53,7 +53,7 @@ def up_to(run: str, facts: Sequence[Told], at: int | None, until: str) -> Sequen
 
     if at is not None:
         if at > len(facts):
-            raise UsageWrong(f"{run} has {len(facts)} facts", hint=f"restore replay {run} --at {len(facts)}")
+            raise UsageWrong(f"{run} has {len(facts)} facts", hint=f"restore log {run}")
         return facts[:at]
     moment = moment_of(until, SystemClock().now())
     seen = [told for told in facts if told.at <= moment]
@@ -103,7 +103,7 @@ def show_redecided(run: str, facts: Sequence[Told], output: Output) -> None:
         first = found.differences[0]
         raise VerificationMissed(
             f"this program would decide otherwise in {len(found.differences)} places, first at fact {first.seq}",
-            hint=f"restore replay {run} --at {first.seq}",
+            hint=f"restore diff {run}@{first.seq} {run}",
         )
 
 

@@ -71,7 +71,7 @@ def run(
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
         ledger = wiring.open_journal(journal, write=True)
         refuse_over_an_open_run(ledger, namespace_uid(cluster, cluster.connection.namespace))
-        made, found, warnings = wiring.sound_plan(cluster, report, said)
+        made, found, warnings = wiring.sound_plan(cluster, report, said, is_to_run=True)
         if planned is not None and planned["digest"] != made.digest:
             raise PlanChanged(
                 f"{source} was made for another bundle or for what the installation was then",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from commands import printer, wiring
 from commands.options import JournalPath, Output, OutputAs
@@ -12,8 +14,13 @@ if TYPE_CHECKING:
     from journal import Journal
 
 
-def runs(journal: JournalPath = None, output: OutputAs = Output.table) -> None:
-    """List every run in the journal, newest first."""
+def runs(
+    limit: Annotated[int, typer.Option(help="How many, the newest; 0 for all.", min=0)] = 20,
+    journal: JournalPath = None,
+    output: OutputAs = Output.table,
+) -> None:
+    """List the runs in the journal, newest first."""
+    left = 0
     try:
         ledger = wiring.open_journal(journal, write=False)
     except RunUnknown:
@@ -21,7 +28,11 @@ def runs(journal: JournalPath = None, output: OutputAs = Output.table) -> None:
             raise
         rows = []
     else:
-        rows = [summary_of(ledger, name) for name in ledger.runs()]
+        names = ledger.runs()
+        rows = [summary_of(ledger, name) for name in names[: limit or None]]
+        left = len(names) - len(rows)
+    if left:
+        printer.tell(f"restore: {left} older runs are not shown: restore runs --limit 0")
     if output is not Output.table:
         printer.document(rows, output)
         return
@@ -38,10 +49,10 @@ def runs(journal: JournalPath = None, output: OutputAs = Output.table) -> None:
 def summary_of(ledger: Journal, run: str) -> dict[str, Any]:
     """A run that cannot be read does not hide the others."""
     from commands.status import summary
-    from orchestrator.runs import load
+    from orchestrator.forensics.reading import standing
     from orchestrator.state import RunState
 
     try:
-        return summary(ledger, run, load(ledger, run).state)
+        return summary(ledger, run, standing(ledger, run))
     except JournalBroken as error:
         return summary(ledger, run, RunState(closed="damaged", reason=error.message))

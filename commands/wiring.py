@@ -107,9 +107,12 @@ def sound_bundle(path: Path, options: Options) -> BundleReport:
 
 
 def sound_plan(
-    cluster: LiveCluster, report: BundleReport, options: Options
+    cluster: LiveCluster, report: BundleReport, options: Options, *, is_to_run: bool = False
 ) -> tuple[Plan, Installation, list[str]]:
-    """The plan, what it was made from, and the warnings. Raises PreflightRefused: nothing was changed."""
+    """The plan, what it was made from, and the warnings. Raises PreflightRefused: nothing was changed.
+
+    One that is to be run takes the Lease itself, and is refused there where somebody else has it.
+    """
     from orchestrator.clock import SystemClock
     from orchestrator.errors import PreflightRefused
     from orchestrator.observe import forbidden, observe
@@ -117,6 +120,7 @@ def sound_plan(
     from orchestrator.runbooks.threescale import preflight, restore_plan
 
     found = observe(cluster, report, options.named, SystemClock().now())
+    found = found.model_copy(update={"holder": ""}) if is_to_run else found
     made = restore_plan(found, report, options)
     findings = preflight(found, report, options, forbidden(cluster, rights_of(made)))
     if not made.steps and not any(f.severity == "error" for f in findings):

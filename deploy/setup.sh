@@ -69,7 +69,9 @@ leave_disabled() {
         mariadb-server) service=mariadb ;;
         *) return 0 ;;
     esac
-    ! has systemctl || as_root systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+    if has systemctl; then as_root systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+    else as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
+    fi
 }
 
 # ---- Python ---------------------------------------------------------------------------------------
@@ -105,6 +107,11 @@ missing_packages() {
     elif has python3; then no_python
     else echo python3 python3-venv
     fi
+}
+
+# The tests look at the report in a browser. Ubuntu has Chromium only as a snap: there these tests are left out.
+browser_package() {
+    has chromium || ! grep -qs '^ID=debian' /etc/os-release || echo chromium
 }
 
 # ---- the virtual environment ----------------------------------------------------------------------
@@ -187,7 +194,7 @@ private_apt() {
 # ---------------------------------------------------------------------------------------------------
 
 python=$(find_python)
-packages=$(missing_packages)
+packages=$(missing_packages; [ "$purpose" != tests ] || browser_package)
 # shellcheck disable=SC2086  # one word a package
 [ -z "$packages" ] || install $packages
 python=$(find_python)

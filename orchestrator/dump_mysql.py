@@ -50,7 +50,7 @@ def statement_up_to(delimiter: bytes) -> re.Pattern[bytes]:
 
 class MysqlWalk(Walk):
     words = frozenset(
-        b"ALTER ANALYZE BEGIN CALL CHANGE COMMIT CREATE DELETE DELIMITER DROP FLUSH GRANT INSERT LOCK REPLACE SELECT SET "
+        b"ALTER ANALYZE BEGIN CALL CHANGE COMMIT CREATE DELETE DELIMITER DO DROP FLUSH GRANT INSERT LOCK RENAME REPLACE SELECT SET "
         b"START TRUNCATE UNLOCK UPDATE USE".split()
     )
     trailer = b"-- Dump completed"

@@ -50,8 +50,8 @@ CLUSTER: Final = b"-- PostgreSQL database cluster dump"
 
 class PostgresqlWalk(Walk):
     words = frozenset(
-        b"ALTER BEGIN COMMENT COMMIT COPY CREATE DELETE DROP GRANT INSERT REFRESH REINDEX RESET REVOKE SECURITY SELECT SET "
-        b"UPDATE".split()
+        b"ALTER BEGIN COMMENT COMMIT COPY CREATE DELETE DROP END GRANT INSERT REFRESH REINDEX RESET RETURN REVOKE SECURITY "
+        b"SELECT SET UPDATE WITH".split()
     )
     trailer = b"-- PostgreSQL database dump complete"
     flavour: Literal["pg_dump", "pg_dumpall"] = "pg_dump"

@@ -17,9 +17,9 @@ ESCAPED: Final = rb"'[^'\\]*+(?:\\.[^'\\]*+)*+'"  # a string in which the backsl
 DOUBLED: Final = rb"'[^']*+'"  # one in which only '' stands for a quote: two strings side by side
 E_STRING: Final = rb"[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"  # PostgreSQL's, with both, whatever the setting
 CALL: Final = rb"\([^'()]*+\)"  # arguments without strings, as of a function
-TEXT: Final = rb"'(?P<text>[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+)'"
-PLAIN: Final = rb"'(?P<plain>[^']*+(?:''[^']*+)*+)'"
-WORD: Final = rb"(?P<word>[^',\s]++)"
+TEXT: Final = rb"'([^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+)'"
+PLAIN: Final = rb"'([^']*+(?:''[^']*+)*+)'"
+WORD: Final = rb"([^',\s]++)"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Quoting:
 BACKSLASH: Final = Quoting(
     is_escaping=True,
     row=re.compile(rb"[\s,]*+\([^'()]*+(?:(?:%b|%b)[^'()]*+)*+\)" % (ESCAPED, CALL), re.S),
-    value=re.compile(rb"(?:_\w++\s*+|[bBeEnNxX])?%b|%b" % (TEXT, WORD), re.S),
+    value=re.compile(rb"(?:_\w++\s*+|[bBeEnNxX])?%b()|%b" % (TEXT, WORD), re.S),
 )
 STANDARD: Final = Quoting(
     is_escaping=False,
@@ -109,18 +109,15 @@ ESCAPE: Final = re.compile(rb"\\(.)|''", re.S)
 
 def row_values(row: bytes, how: Quoting) -> Row:
     """The values of one `(…)`."""
-    inner = row[row.index(b"(") + 1 : -1]
-    return [value_of(found) for found in how.value.finditer(inner)]
+    found: list[tuple[bytes, ...]] = how.value.findall(row, row.index(b"(") + 1, len(row) - 1)
+    return [value_of(*groups) for groups in found]
 
 
-def value_of(found: re.Match[bytes]) -> bytes | None:
-    groups = found.groupdict()
-    if (text := groups["text"]) is not None:
-        return unescaped(text)
-    if (plain := groups.get("plain")) is not None:
-        return plain.replace(b"''", b"'")
-    word: bytes = groups["word"]
-    return None if word.upper() == b"NULL" else word
+def value_of(text: bytes, plain: bytes, word: bytes) -> bytes | None:
+    """One value: of the three ways to write it, two are empty. All three are for an empty string."""
+    if word:
+        return None if word in (b"NULL", b"null") else word
+    return unescaped(text) if text else plain.replace(b"''", b"'")
 
 
 def unescaped(text: bytes) -> bytes:

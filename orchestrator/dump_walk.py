@@ -7,6 +7,7 @@ is refused, since a count of rows must be exact or not be given.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -82,7 +83,8 @@ class Walk:
         if line.startswith(self.trailer):
             self.is_complete = True
         if b"ompleted on " in line and (found := MOMENT.search(line)):
-            self.completed_at = datetime.strptime(found[1].decode(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            with suppress(ValueError):
+                self.completed_at = datetime.strptime(found[1].decode(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
 
     def statement(self) -> None:
         """Read one statement, of whatever kind."""

@@ -36,11 +36,19 @@ IN_POD_KINDS: Final = frozenset(
 
 
 def rights_of(plan: Plan) -> tuple[Right, ...]:
-    """Each right once, in the order of the steps that need it. The Lease comes first."""
-    found = dict.fromkeys(Right(verb, "coordination.k8s.io", "leases") for verb in ("get", "create", "update"))
+    """Each right once, in the order of the steps that need it. Without those on Leases a run goes on, and says so."""
+    found: dict[Right, None] = {}
     for step in plan.steps:
         found |= dict.fromkeys(rights_of_step(step))
     return tuple(found)
+
+
+def looking_at(workload_kind: str) -> Iterator[Right]:
+    """A workload is looked at with its pods; of a DeploymentConfig's rollout its ReplicationController tells the end."""
+    yield Right("get", *WORKLOADS[workload_kind])
+    yield Right("list", "", "pods")
+    if workload_kind == "DeploymentConfig":
+        yield Right("get", "", "replicationcontrollers")
 
 
 def rights_of_step(step: AnyStep) -> Iterator[Right]:
@@ -48,7 +56,7 @@ def rights_of_step(step: AnyStep) -> Iterator[Right]:
         yield from IN_POD
     if workload_kind := getattr(step, "workload_kind", ""):
         group, resource = WORKLOADS[workload_kind]
-        yield Right("get", group, resource)
+        yield from looking_at(workload_kind)
         if step.kind in ("roll_out", "restart_workload"):
             is_config = workload_kind == "DeploymentConfig"
             yield Right("create", group, resource, "instantiate") if is_config else Right("patch", group, resource)
@@ -62,8 +70,12 @@ def rights_of_step(step: AnyStep) -> Iterator[Right]:
             yield from JOBS if step.jobs else ()
         case "restart_workload":
             yield from JOBS if step.jobs else ()
-        case "save_manager_spec" | "await_operator" | "check_workloads":
+        case "save_manager_spec" | "await_operator":
             yield MANAGER[0]
+        case "check_workloads":
+            yield MANAGER[0]
+            for original in step.originals:
+                yield from looking_at(original.kind)
         case "resync_routes":
             yield from (Right(verb, ROUTES, "routes") for verb in ("list", "delete"))
         case "apply_object":

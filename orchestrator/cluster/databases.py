@@ -19,6 +19,8 @@ NOT_NOW: Final = (
     "could not connect", "Connection refused", "No such file or directory", "the database system is",
     "too many clients", "terminating connection", "server closed the connection", "is being accessed by",
     "Could not connect to Redis", "LOADING",
+    # A load of PostgreSQL drops its database and makes it anew: whoever comes between the two is too early.
+    'FATAL:  database "', "just been dropped",
 )
 
 

@@ -28,7 +28,7 @@ from orchestrator.trees import Remarks, entry_of, walk
 
 PACK_BYTES: Final = 4 * 1024 * 1024
 PACK_FILES: Final = 500
-UNIT_BYTES: Final = 512  # a file in a pack begins at a multiple of this
+UNIT_BYTES: Final = 512  # the files of a pack begin at a multiple of this
 DIGEST: Final = re.compile(rb"\\?([0-9a-f]{64})(?: |$)")
 PLAIN: Final = re.compile(rb"[A-Za-z0-9./_-]")
 
@@ -98,13 +98,11 @@ class Directories:
         stash, run = below(effect.path, effect.stash), self._pods.runner(effect)
         self._pods.command(effect, 'mkdir -p "$1" && chmod 700 "$1"', effect.stash)
         large = [item for item in pack if is_large(item)]
-        content = b""
         sources = []
         for item in large:
             file = Path(os.fsdecode(root + b"/" + item.entry.name))
             sources.append((f"pack-{item.entry.sha256}", copying.Source.of_file(file)))
-        lines, bodies = packed(root, pack)
-        content = lines + bytes(-len(lines) % UNIT_BYTES) + bodies
+        lines, content = packed(root, pack)
         name = f"pack-{hashlib.sha256(content).hexdigest()}"
         for part, source in [*sources, (name, copying.Source.of_bytes(content))]:
             for chunk in copying.copy_chunks(run, source, f"{effect.stash}/{part}"):
@@ -177,30 +175,21 @@ def is_large(item: Item) -> bool:
 
 
 def packed(root: bytes, pack: Iterable[Item]) -> tuple[bytes, bytes]:
-    """The lines of a pack and the bodies of its files. Blocks are counted from the pack's beginning."""
-    rows, bodies, offsets = list(pack), bytearray(), []
-    for item in rows:
-        offsets.append(len(bodies) // UNIT_BYTES)
-        if item.entry.kind == "f" and not is_large(item):
-            bodies += content_of(root, item.entry)
-            bodies += bytes(-len(bodies) % UNIT_BYTES)
-    first = 0
-    while True:  # the lines tell where the bodies begin, and are themselves in front of them
-        lines = b"".join(line_of(root, item, first + offset) for item, offset in zip(rows, offsets, strict=True))
-        blocks = (len(lines) + UNIT_BYTES - 1) // UNIT_BYTES
-        if blocks == first:
-            return lines, bytes(bodies)
-        first = blocks
+    """The lines of a pack, and the whole of it: the lines, filled up to a whole number of units, and the bodies of its files."""
+    rows = list(pack)
+    lines = b"".join(line_of(root, item) for item in rows)
+    bodies = [content_of(root, item.entry) for item in rows if item.entry.kind == "f" and not is_large(item)]
+    return lines, lines + bytes(-len(lines) % UNIT_BYTES) + b"".join(bodies)
 
 
-def line_of(root: bytes, item: Item, block: int) -> bytes:
+def line_of(root: bytes, item: Item) -> bytes:
     entry = item.entry
     op, target = entry.kind.encode(), escaped(entry.target) or b"-"
     if is_large(item):
         op, target = b"b", f"pack-{entry.sha256}".encode()
     mtime = int(os.lstat(root + b"/" + entry.name).st_mtime)
     number = str(item.number or "-")
-    head = f"{number} {entry.mode:o} {mtime} {block} {entry.size_bytes}".encode()
+    head = f"{number} {0o777 & ~entry.mode:03o} {entry.mode:03o} {mtime} {entry.size_bytes}".encode()
     return b"%b %b %b %b\n" % (op, head, escaped(b"./" + entry.name), target)
 
 

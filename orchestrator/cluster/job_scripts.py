@@ -1,6 +1,6 @@
 """The sh scripts that keep commands which outlive their exec: start one, look at it, stop it.
 
-A directory of ours in the pod (.restore-jobs in HOME, or in /tmp, where none is named) holds, for each job, what was begun of it and how it ended:
+A directory of ours in the pod (.restore in HOME, or in /tmp, where none is named) holds, for each job, what was begun of it and how it ended:
 
     fence-RUN/EPOCH     an epoch of a run that has acted here; an older one than the newest is refused
     JOB/claim-N         a link whose target is "attempt epoch pid start container" of who began the N-th run
@@ -52,8 +52,8 @@ living() { [ "$last_container" = "$1" ] && { alive "$pid" "$start" || alive "$la
 nap() { sleep 0.05 2>/dev/null || sleep 1; }
 home() { # sets dir: the one that is named, else one that this container can write to
   dir=$1; [ -z "$dir" ] || return 0
-  dir=${HOME:-/tmp}/.restore-jobs
-  { mkdir -p "$dir" && [ -w "$dir" ]; } 2>/dev/null || dir=/tmp/.restore-jobs
+  dir=${HOME:-/tmp}/.restore
+  { mkdir -p "$dir" && [ -w "$dir" ]; } 2>/dev/null || dir=/tmp/.restore
 }
 fence() { # of one run: its name is the first part of a job's
   f=$1/fence-${3%%.*}; mkdir -p "$f" && : > "$f/$2" || exit 8

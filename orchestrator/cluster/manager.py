@@ -22,6 +22,7 @@ ORDER: Final = (
     "backend-cron", "system-memcache", "system-searchd", "system-sphinx", "system-app", "system-sidekiq",
     "zync-database", "zync", "zync-que", "apicast-staging", "apicast-production",
 )  # fmt: skip
+ALWAYS: Final = ("backend-listener", "system-app", "system-sidekiq", "zync")  # in every installation
 
 
 def manager_path(namespace: str, name: str = "") -> str:
@@ -85,14 +86,17 @@ class Manager:
         return ""
 
     def _workloads(self) -> str:
-        waiting = {}
+        waiting, present = {}, set()
         for kind, group in GROUPS.items():
             found = self._looked_for(f"/apis/{group}/namespaces/{self._namespace}/{kind.lower()}s") or {}
             for item in found.get("items") or []:
+                present.add(item["metadata"]["name"])
                 ready, wanted = (item.get("status") or {}).get("availableReplicas", 0), item["spec"].get("replicas", 1)
                 if ready < wanted:
                     waiting[item["metadata"]["name"]] = f"{ready} of {wanted}"
         for name in ORDER:
+            if name in ALWAYS and name not in present:
+                return f"{name} does not exist yet"
             if name in waiting:
                 return f"{name} is not ready ({waiting[name]}), and the operator comes to what follows it only then"
         return ""

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from orchestrator.cluster.scripts import HASH
+
 LINK_ON_THE_WAY: Final = 19
 NOT_EMPTY: Final = 18
 
 COMMON: Final = r"""
 export LC_ALL=C
 umask 077
-decode() { name=$(printf '%b.' "$1"); name=${name%.}; }
+decode() { name=$1; case $1 in *\\*) name=$(printf '%b.' "$1"); name=${name%.};; esac; }
 # A parent that is a link may lead anywhere: nothing is done through one.
 safe() {
   rest=${1#./} way=.
@@ -33,7 +35,7 @@ safe() {
 # root stash -> the lists of the stash, each followed by NUL; then every entry:
 #   d NUL name NUL · l NUL name NUL target NUL · s NUL name NUL (something else) · and files in batches:
 #   b NUL name NUL … NUL (an empty name ends), lines of sha256sum in the order of the names, NUL
-MANIFEST: Final = COMMON + r"""
+MANIFEST: Final = HASH + COMMON + r"""
 stash=$2
 if [ ! -d "$1" ]; then printf 'none\0'; printf '\nend\n'; exit 0; fi
 cd "$1" || exit 8
@@ -75,17 +77,23 @@ walk .
 printf '\nend\n'
 """
 
-# root stash pack lines_bytes skip: unpacks what was brought. A line of the pack: op n mode mtime block size name target;
-# op d, l, f or b (a file that came by itself, named in target), n the number under which the old one is set
-# aside, or - where there is none.
+# root stash pack lines_bytes blocks: unpacks what was brought. The pack's first blocks of 512 bytes hold lines:
+# op n umask mode mtime size name target; then come the files, one after the other. op is d, l, f or b (a file
+# that came by itself, named in target), n the number under which the old one is set aside, or - where there is
+# none. Few processes are started for a file, as there may be very many: dd makes it with its mode, and what
+# is new goes to its directory together with its neighbours.
 UNPACK: Final = COMMON + r"""
 cd "$1" || exit 8
 stash=./$2 pack=./$2/$3 index=./$2/index-$$ new=./$2/new-$$
-mkdir -p "$stash/replaced" || exit 8
-dd if="$pack" bs=512 count="$5" 2>/dev/null | head -c "$4" > "$index" || exit 8
-while read -r op n mode mtime block size name target; do
-  if [ "$n" = - ]; then printf '%s\n' "$name" >> "$stash/created"; else printf '%s %s\n' "$n" "$name" >> "$stash/moved"; fi || exit 8
-done < "$index"
+mkdir -p "$stash/replaced" "$new" || exit 8
+exec 3< "$pack" || exit 8
+dd bs=512 count="$5" <&3 2>/dev/null | head -c "$4" > "$index" || exit 8
+while read -r op n rest; do
+  rest=${rest#* * * * }; name=${rest%% *}
+  if [ "$n" = - ]; then printf '%s
+' "$name" >&4; else printf '%s %s
+' "$n" "$name" >&5; fi || exit 8
+done < "$index" 4>> "$stash/created" 5>> "$stash/moved" || exit 8
 sync "$stash/created" "$stash/moved" 2>/dev/null || sync
 aside() {
   if [ "$n" != - ] && [ ! -e "$stash/replaced/$n" ] && [ ! -L "$stash/replaced/$n" ] && { [ -e "$name" ] || [ -L "$name" ]; }; then
@@ -94,25 +102,30 @@ aside() {
   if [ -L "$name" ] || [ -f "$name" ]; then rm -f "$name" || exit 8; fi
   if [ -e "$name" ]; then echo "$name is in the way" >&2; exit 18; fi
 }
-last=
-while read -r op n mode mtime block size name target; do
+to_place() { [ $# = 0 ] || mv "$@" "$last/" || exit 8; }
+last=.; set --
+while read -r op n mask mode mtime size name target; do
   decode "$name"
-  [ "${name%/*}" = "$last" ] || { safe "$name"; last=${name%/*}; }
+  if [ "${name%/*}" != "$last" ]; then to_place "$@"; set --; safe "$name"; last=${name%/*}; fi
+  made=$new/${name##*/}
   case $op in
     d) [ -d "$name" ] && [ ! -L "$name" ] || { aside; mkdir "$name" || exit 8; }
        chmod "$mode" "$name" 2>/dev/null; continue;;
-    l) keep=$name; decode "$target"; to=$name; name=$keep; rm -f "$new"; ln -s -- "$to" "$new" || exit 8;;
-    f) dd if="$pack" bs=512 skip="$block" count=$(((size+511)/512)) 2>/dev/null | head -c "$size" > "$new" || exit 8;;
-    b) mv "$stash/$target" "$new" || exit 8;;
+    l) keep=$name; decode "$target"; to=$name; name=$keep
+       aside; ln -s -- "$to" "$made" && mv "$made" "$name" || exit 8; continue;;
+    f) umask "$mask"
+       if [ "$size" = 0 ]; then : > "$made"; else dd bs="$size" count=1 of="$made" <&3 2>/dev/null; fi ||
+         { echo "$name cannot be written: is the volume full?" >&2; exit 8; }
+       umask 077;;
+    b) mv "$stash/$target" "$made" || exit 8; chmod "$mode" "$made" 2>/dev/null;;
   esac
-  if [ "$op" != l ]; then
-    [ "$(($(wc -c < "$new")))" = "$size" ] || { echo "the volume is full" >&2; exit 8; }
-    chmod "$mode" "$new" 2>/dev/null; touch -m -d "@$mtime" "$new" 2>/dev/null
-  fi
+  case $mode in *[1357]*) chmod "$mode" "$made" 2>/dev/null;; esac
+  touch -m -d "@$mtime" "$made" 2>/dev/null
   aside
-  mv "$new" "$name" || exit 8
+  if [ "$n" = - ]; then set -- "$@" "$made"; else mv "$made" "$name" || exit 8; fi
 done < "$index"
-rm -f "$index" "$pack"
+to_place "$@"
+rm -rf "$index" "$pack" "$new"
 echo end
 """
 
@@ -122,22 +135,28 @@ cd "$1" || exit 8
 [ -n "$2" ] || exit 8
 stash=./$2
 [ -d "$stash" ] || { echo end; exit 0; }
+away() { [ $# = 0 ] || rm -f "$@" || exit 8; }
+last=.; set --
 if [ -e "$stash/created" ]; then
   sort -r -u "$stash/created" > "$stash/undone" || exit 8
   while read -r line; do
-    decode "$line"; safe "$name"
-    if [ -L "$name" ] || [ -f "$name" ]; then rm -f "$name" || exit 8
-    elif [ -d "$name" ]; then rmdir "$name" 2>/dev/null || :; fi
+    decode "$line"
+    if [ "${name%/*}" != "$last" ]; then safe "$name"; last=${name%/*}; fi
+    if [ -L "$name" ] || [ -f "$name" ]; then
+      set -- "$@" "$name"; if [ $# -ge 200 ]; then away "$@"; set --; fi
+    elif [ -d "$name" ]; then away "$@"; set --; rmdir "$name" 2>/dev/null || :; fi
   done < "$stash/undone"
+  away "$@"
 fi
 if [ -e "$stash/moved" ]; then
   while read -r n line; do
     kept=$stash/replaced/$n
     [ -e "$kept" ] || [ -L "$kept" ] || continue
     decode "$line"; safe "$name"
-    if [ -L "$name" ] || [ -f "$name" ]; then rm -f "$name" || exit 8
-    elif [ -d "$name" ]; then rmdir "$name" || { echo "$name is not empty: what stood there cannot come back" >&2; exit 18; }; fi
-    mv "$kept" "$name" || exit 8
+    if [ -L "$name" ]; then rm -f "$name" || exit 8
+    elif [ -d "$name" ]; then rmdir "$name" || { echo "$name is not empty: what stood there cannot come back" >&2; exit 18; }
+    elif [ -d "$kept" ] && [ ! -L "$kept" ]; then rm -f "$name" || exit 8; fi
+    mv -f "$kept" "$name" || exit 8
   done < "$stash/moved"
 fi
 rm -rf "$stash"

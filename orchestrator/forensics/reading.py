@@ -6,7 +6,7 @@ Reads and decodes; folds nothing. The journal's own chain, which tells of remova
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from journal import OWN_CHAIN, Journal, Record
 from orchestrator.errors import IllegalFact, JournalBroken, RunUnknown
@@ -15,6 +15,7 @@ from orchestrator.forensics.story import Story, tell_story
 from orchestrator.forensics.told import Told
 from orchestrator.recorder import entries_of
 from orchestrator.runs import explained
+from orchestrator.state import RunState, fold
 
 
 class RunPruned(Fact):
@@ -86,6 +87,18 @@ def refuse_absent(journal: Journal, run: str) -> None:
     with explained(run):
         journal.refuse_pruned(run)
     raise RunUnknown(f"there is no run {run} in {journal.path}", hint="restore runs")
+
+
+def standing(journal: Journal, run: str) -> RunState:
+    """Where a run stands, from what can have moved it: effects that were performed are not even read."""
+    try:
+        state = fold(told.entry for told in tell(journal, run, without=effects()))
+    except IllegalFact as error:
+        raise JournalBroken(f"the facts of {run} contradict each other: {error}", hint=f"restore verify {run}") from error
+    with explained(run):
+        head = journal.head(run)
+        last = next(iter(journal.read(run, after=head.seq - 1)), None) if head else None
+    return replace(state, seq=last.seq, last_at=told_of([last])[0].at) if last else state
 
 
 def effects() -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def statement_of(text: str) -> Statement:
     """Raises UsageWrong for a text that is no statement."""
     found = STATEMENT.fullmatch(text)
     if found is None:
-        raise UsageWrong("this is no statement of a journal head", hint="restore verify --help")
+        raise UsageWrong("this is no statement of a journal head", hint="restore verify RUN --sign-key KEY")
     return Statement(found[1], int(found[2]), found[3])
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from orchestrator.rehearsal.components.configmaps import (
     apicast_environment,
@@ -20,7 +21,7 @@ from orchestrator.rehearsal.components.configmaps import (
     system_configs,
 )
 from orchestrator.rehearsal.components.secrets import all_secrets
-from orchestrator.rehearsal.installation import APIMANAGER, Installation
+from orchestrator.rehearsal.installation import APIMANAGER, Database, Installation, Release
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.programs import write
@@ -55,7 +56,9 @@ def backup_objects(installation: Installation, mark: str = "backup") -> dict[str
 
 def write_objects(directory: Path, cluster: Rehearsed) -> None:
     """The JSON files, for the release and the kind of database that a cluster has, into a bundle."""
-    installation = Installation(cluster.release, cluster.namespace, cluster.root, "whole", cluster.database)
+    installation = Installation(
+        cast(Release, cluster.release), cluster.namespace, cluster.root, database=cast(Database, cluster.database), scope="whole"
+    )
     for name, obj in backup_objects(installation).items():
         write(directory / f"{name}.json", json.dumps(obj, indent=2) + "\n", 0o600)
 

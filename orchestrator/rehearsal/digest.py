@@ -26,7 +26,7 @@ from orchestrator.rehearsal.places import REDIS, SQL, objects, present, redis_po
 from orchestrator.rehearsal.resp import Command, RedisClient
 
 LEFT_OUT = b"liveness-probe"
-JOBS = ("TABLE que_jobs", "SEQUENCE SET que_jobs_id_seq")
+JOBS = ("TABLE que_jobs", "SEQUENCE SET que_jobs_job_id_seq")
 ROLLOUT_ANNOTATIONS = {"kubectl.kubernetes.io/restartedAt", "redisConfigMapResourceVersion"}
 SCAN_COUNT = 100
 

@@ -80,8 +80,9 @@ def find(root: Path) -> Rehearsed | None:
         return None
     root = root.resolve()
     return Rehearsed(
-        root, root / "kubeconfig", found["namespace"], found["release"], found["pid"], found["scope"], found["database"]
-    )
+        root, root / "kubeconfig", found["namespace"], found["release"], found["pid"], found.get("scope", "redis"),
+        found.get("database", "mysql"),
+    )  # fmt: skip
 
 
 def find_all(base: Path) -> list[Rehearsed]:

@@ -24,7 +24,7 @@ CLIENTS = {"mysql": "mariadb", "mysqldump": "mariadb-dump", "mysqladmin": "maria
 FILES = (
     "--innodb-data-file-path=ibdata1:5M:autoextend", "--innodb-autoextend-increment=1",
     "--innodb-log-file-size=4M", "--aria-log-file-size=8M", "--innodb-flush-method=nosync",
-    "--innodb-doublewrite=0", "--innodb-use-native-aio=0", "--innodb-buffer-pool-size=16M",
+    "--innodb-doublewrite=0", "--innodb-use-native-aio=0", "--innodb-buffer-pool-size=16M", "--loose-debug-no-sync",
 )  # fmt: skip
 RUNNING = (
     "--innodb-flush-log-at-trx-commit=2", "--innodb-temp-data-file-path=ibtmp1:1M:autoextend",

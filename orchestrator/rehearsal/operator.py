@@ -23,8 +23,12 @@ from orchestrator.rehearsal.apimanagerstatus import (
     write_status,
 )
 from orchestrator.rehearsal.components.apimanager import default_hosts, set_defaults
+from orchestrator.rehearsal.components.search import REINDEX_JOB
+from orchestrator.rehearsal.components.system import POST_JOB, PRE_JOB
 from orchestrator.rehearsal.controllers.base import is_deleting
+from orchestrator.rehearsal.controllers.conditions import find_condition
 from orchestrator.rehearsal.history import Event
+from orchestrator.rehearsal.hookjobs import is_complete, is_rolled_out
 from orchestrator.rehearsal.installation import OPERATOR, Installation
 from orchestrator.rehearsal.objects import Object
 from orchestrator.rehearsal.reconciling import Blocked, Reconciler, installation_of
@@ -150,19 +154,42 @@ class Operator:
         else:
             states = self._states(self._installation)
             is_ready = not states["starting"] and not states["stopped"] and self._has_routes(self._installation)
+            is_ready = is_ready and self._is_settled()
         if is_ready:
             self.ready.set()
+
+    def _is_settled(self) -> bool:
+        """Nothing is amid a rollout, and the Jobs are through: what comes next meets an installation at rest."""
+        if self._installation.scope == "redis":
+            return True
+        there = self._named(self._installation.workload_kind)
+        workloads = [there.get(name) for name in self._installation.workloads()]
+        if not self._installation.has_deployments:
+            return all(is_complete_rollout(workload) for workload in workloads)
+        jobs = self._named("Job")
+        through = all(is_complete(jobs.get(name)) for name in (PRE_JOB, POST_JOB, REINDEX_JOB))
+        return through and all(is_rolled_out(workload) for workload in workloads)
 
     def _states(self, installation: Installation) -> dict[str, list[str]]:
         """Names of workloads by how they are: ready, starting, stopped."""
         found: dict[str, list[str]] = {"ready": [], "starting": [], "stopped": []}
-        rt = resource_type(installation.workload_kind)
+        there = self._named(installation.workload_kind)
         for name in installation.workloads():
-            found[state_of(self._store.find(rt, installation.namespace, name))].append(name)
+            found[state_of(there.get(name))].append(name)
         return found
+
+    def _named(self, kind: str) -> dict[str, Object]:
+        """The objects of a kind by name, to be looked at only: they are no copies."""
+        return {obj["metadata"]["name"]: obj for obj in self._store.scan(resource_type(kind), self._installation.namespace)}
 
     def _has_routes(self, installation: Installation) -> bool:
         if installation.scope == "redis":
             return True
         routes = self._store.scan(resource_type("Route"), installation.namespace)
         return are_admitted(routes, default_hosts(installation))
+
+
+def is_complete_rollout(config: Object | None) -> bool:
+    """Whether the newest rollout of a DeploymentConfig has come to its end, with its hooks."""
+    progressing = find_condition(((config or {}).get("status") or {}).get("conditions") or [], "Progressing")
+    return progressing is not None and progressing.get("reason") == "NewReplicationControllerAvailable"

@@ -15,7 +15,7 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -28,6 +28,7 @@ PACKAGE = "postgresql"
 CLIENTS = ("psql", "pg_dump", "pg_dumpall", "createdb", "dropdb", "pg_isready")
 VERSIONS = Path("/usr/lib/postgresql")
 ORDINARY = ("postgres", "nobody")
+# Shared memory of the mmap kind is in the data directory: what a killed server leaves goes with its volume.
 SETTINGS = """
 fsync = off
 full_page_writes = off
@@ -35,6 +36,7 @@ shared_buffers = 16MB
 max_connections = 60
 max_wal_size = 256MB
 listen_addresses = '127.0.0.1'
+dynamic_shared_memory_type = mmap
 log_checkpoints = off
 """
 ACCESS = """\
@@ -43,16 +45,13 @@ host all all 127.0.0.1/32 scram-sha-256
 """
 START = """\
 umask 077
-template=$1 data=$2/userdata first=$3 always=$4
-new=$2/.userdata
-shift 4
-once() { "$1" --single -D "$2" postgres >/dev/null; }
+template=$1 data=$2/userdata new=$2/.userdata statements=$3
+shift 3
 # `userdata` appears last and whole: a start that was cut short begins again.
 if [ ! -d "$data" ]; then
-    rm -rf "$new" && cp -a "$template" "$new" && cat "$first" "$always" | once "$1" "$new" && mv "$new" "$data" || exit
-else
-    once "$1" "$data" <"$always" || exit
+    rm -rf "$new" && cp -a "$template" "$new" && mv "$new" "$data" || exit
 fi
+"$1" --single -D "$data" postgres <"$statements" >/dev/null || exit
 exec "$@" -D "$data"
 """
 
@@ -82,14 +81,15 @@ def address(port: int) -> dict[str, str]:
 def server_argv(data: Path, own: Path, environment: Mapping[str, str], port: int) -> list[str]:
     """A postgres with its cluster in `data`/userdata. ProgramMissing when there is none.
 
-    `own` takes the files that say what is done at the start, and who may connect.
+    `own` takes the files that say what is done at each start, and who may connect.
     """
-    first = write(own / "first.sql", first_statements(environment), 0o600)
-    always = write(own / "always.sql", later_statements(environment), 0o600)
+    user, password = environment["POSTGRESQL_USER"], POSTGRESQL.string(environment["POSTGRESQL_PASSWORD"])
+    statement = f"ALTER ROLE {POSTGRESQL.identifier(user)} PASSWORD {password}\n"
+    statements = write(own / "statements.sql", statement, 0o600)
     access = write(own / "pg_hba.conf", ACCESS, 0o600)
-    names = write(own / "pg_ident.conf", names_of(environment["POSTGRESQL_USER"]), 0o600)
+    names = write(own / "pg_ident.conf", names_of(user), 0o600)
     files = [f"--hba_file={access}", f"--ident_file={names}", f"--unix_socket_directories={address(port)['PGHOST']}"]
-    places = [str(initialised()), str(data), str(first), str(always)]
+    places = [str(initialised(user, environment["POSTGRESQL_DATABASE"])), str(data), str(statements)]
     return [*as_ordinary(), "/bin/sh", "-c", START, "sh", *places, program("postgres"), *files, f"--port={port}"]
 
 
@@ -124,31 +124,29 @@ def program(name: str) -> str:
     return found(PACKAGE, *(str(path / name) for path in reversed(newest)), name)
 
 
-def initialised() -> Path:
-    """A cluster as initdb leaves it, made once on this machine."""
+def initialised(user: str, database: str) -> Path:
+    """A cluster as initdb leaves it, with that user and its database, made once on this machine."""
     options = [
         "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=reject", "--wal-segsize=1",
         "--no-sync", "--no-instructions",
     ]  # fmt: skip
-    def make(place: Path) -> None:
-        argv = [*as_ordinary(), program("initdb"), *options, f"--pgdata={place}/userdata"]
-        subprocess.run(argv, umask=0o077, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-        with (place / "userdata" / "postgresql.conf").open("a") as file:
-            file.write(SETTINGS)
+    role = POSTGRESQL.identifier(user)
+    statements = f"CREATE ROLE {role} LOGIN\nCREATE DATABASE {POSTGRESQL.identifier(database)} OWNER {role}\n"
 
-    made_from = [program("postgres"), *options, SETTINGS]
+    def make(place: Path) -> None:
+        data = place / "userdata"
+        run_once([program("initdb"), *options, f"--pgdata={data}"], "")
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(SETTINGS)
+        run_once([program("postgres"), "--single", "-D", str(data), "postgres"], statements)
+
+    made_from = [program("postgres"), *options, SETTINGS, statements]
     return template(user_cache_path("restore"), "postgresql", made_from, make) / "userdata"
 
 
-def first_statements(environment: Mapping[str, str]) -> str:
-    """For a server of one user, which takes one statement a line."""
-    user, database = POSTGRESQL.identifier(environment["POSTGRESQL_USER"]), POSTGRESQL.identifier(environment["POSTGRESQL_DATABASE"])
-    return f"CREATE ROLE {user} LOGIN\nCREATE DATABASE {database} OWNER {user}\n"
-
-
-def later_statements(environment: Mapping[str, str]) -> str:
-    user = POSTGRESQL.identifier(environment["POSTGRESQL_USER"])
-    return f"ALTER ROLE {user} PASSWORD {POSTGRESQL.string(environment['POSTGRESQL_PASSWORD'])}\n"
+def run_once(argv: Sequence[str], given: str) -> None:
+    argv = [*as_ordinary(), *argv]
+    subprocess.run(argv, input=given, text=True, umask=0o077, capture_output=True, check=True)
 
 
 def client_wrappers(directory: Path, port: int) -> Path:

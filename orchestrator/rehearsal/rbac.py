@@ -28,6 +28,7 @@ WORKLOADS = [
         "replicationcontrollers", "replicationcontrollers/scale", "serviceaccounts", "services",
     ]},
     {"apiGroups": ["apps", "batch", "autoscaling", "apps.openshift.io", "route.openshift.io"], "resources": ["*"]},
+    {"apiGroups": ["apps.3scale.net"], "resources": ["apimanagers"]},  # as OLM has it for the kinds it installs
 ]  # fmt: skip
 SECRETS = {"apiGroups": [""], "resources": ["secrets", "pods/exec", "pods/attach", "serviceaccounts/token"]}
 LEASES = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}

@@ -10,8 +10,9 @@ where the APIManager says some, never for databases.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from orchestrator.rehearsal.components import apimanager as resource
 from orchestrator.rehearsal.components.apicast import apicast_objects
@@ -84,8 +85,7 @@ class _Parts:
             if name not in there:
                 self._store.create(rt, namespace, wanted)
             elif missing:
-                added = {key: wanted["stringData"][key] for key in missing}
-                self._change("Secret", name, lambda stored, added=added: stored.update(stringData=added))  # type: ignore[misc]
+                self._change("Secret", name, partial(add, {key: wanted["stringData"][key] for key in missing}))
         if self._site.has_deployments:
             self._change("Secret", "system-redis", forget_namespace)
 
@@ -217,6 +217,10 @@ def forbid_replication(config_map: Object) -> None:
     missing = [line for line in RENAMED_COMMANDS if line not in text]
     if missing:
         data["redis.conf"] = "\n".join([text, *missing]) + "\n"
+
+
+def add(missing: Mapping[str, str], secret: Object) -> None:
+    secret["stringData"] = dict(missing)
 
 
 def forget_namespace(secret: Object) -> None:

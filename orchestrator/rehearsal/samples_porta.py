@@ -133,15 +133,20 @@ def columns_of(table: str) -> list[tuple[str, str]]:
 
 
 def definition(dialect: Dialect, table: str) -> str:
+    """The table with its indexes: those of MySQL within it, since it makes the table anew for each later one."""
     quoted = dialect.identifier
-    columns = ",\n".join(f"  {quoted(name)} {dialect.types[kind]}" for name, kind in columns_of(table))
-    statements = f"CREATE TABLE {quoted(table)} (\n{columns}\n);\n"
-    if unique := UNIQUE.get(table):
-        name = quoted(f"index_{table}_on_{unique}")
-        statements += f"CREATE UNIQUE INDEX {name} ON {quoted(table)} ({quoted(unique)});\n"
-    if "tenant_id:int" in TABLES[table]:
-        statements += f"CREATE INDEX {quoted(f'index_{table}_on_tenant_id')} ON {quoted(table)} (tenant_id);\n"
-    return statements
+    lines = [f"{quoted(name)} {dialect.types[kind]}" for name, kind in columns_of(table)]
+    after = ""
+    indexed = [("UNIQUE ", column) for column in filter(None, [UNIQUE.get(table)])]
+    indexed += [("", name) for name, _ in columns_of(table) if name == "tenant_id"]
+    for unique, column in indexed:
+        name = quoted(f"index_{table}_on_{column}")
+        if dialect.name == "mysql":
+            lines.append(f"{unique}KEY {name} ({quoted(column)})")
+        else:
+            after += f"CREATE {unique}INDEX {name} ON {quoted(table)} ({quoted(column)});\n"
+    columns = ",\n  ".join(lines)
+    return f"CREATE TABLE {quoted(table)} (\n  {columns}\n);\n{after}"
 
 
 def migrations(estate: Estate) -> str:

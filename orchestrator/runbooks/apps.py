@@ -85,7 +85,10 @@ def path_of(found: Installation, app: AppWorkload) -> tuple[str, ...]:
 
 
 def replicas_of(app: AppWorkload) -> int:
-    return 1 if app.replicas is None else app.replicas
+    """The APIManager's number, where it has one: the operator brings the workload to it. Else the workload's own."""
+    number = app.field.value if app.path and app.field else None
+    own = 1 if app.replicas is None else app.replicas
+    return number if isinstance(number, int) and not app.is_autoscaled else own
 
 
 def hook_jobs(found: Installation, app: AppWorkload) -> tuple[str, ...]:
@@ -117,25 +120,24 @@ def bring_back(found: Installation, after: tuple[str, ...]) -> Iterator[AnyStep]
     if app is None:
         return
     yield scale_up(found, app, cites=("9.5.7-1", "9.5.7-2"), lane="system", after=after)
-    last = f"scale-up-{app.name}"
-    if replicas_of(app):
-        yield restart(found, app, "system", ("9.5.7-3",), (last,))
-        last = f"restart-{app.name}"
+    if not replicas_of(app):  # it was stopped before this restore: whoever waits for it cannot be restarted (T11)
+        return
+    yield restart(found, app, "system", ("9.5.7-3",), (f"scale-up-{app.name}",))
     if sidekiq is None or not replicas_of(sidekiq):
         return
-    yield restart(found, sidekiq, "system", ("9.5.8-1",), (last,))
+    yield restart(found, sidekiq, "system", ("9.5.8-1",), (f"restart-{app.name}",))
     last = f"restart-{sidekiq.name}"
     for step in search_steps(found, sidekiq, last):
         yield step
         last = step.id
-    yield resync_routes(found, sidekiq, (last, *(f"scale-up-{n}" for n in ("zync", "zync-que") if found.app(n))))
+    yield resync_routes(found, sidekiq, (last,))
 
 
 def restart(
     found: Installation, app: AppWorkload, lane: str, cites: tuple[str, ...], after: tuple[str, ...]
 ) -> AnyStep:
     return RestartWorkload(
-        id=f"restart-{app.name}", title=f"restart {app.name}", needs=after, cites=cites, lane=lane,
+        id=f"restart-{app.name}", title=f"restart {app.name}", needs=(saved_spec(app.name), *after), cites=cites, lane=lane,
         workload_kind=app.kind, workload=app.name, manager=found.manager.name if found.manager else "",
         jobs=hook_jobs(found, app), budget_seconds=SCALE_BUDGET_SECONDS,
     )
@@ -199,7 +201,7 @@ def check_workloads(found: Installation, after: str) -> Iterator[AnyStep]:
         return
     yield CheckWorkloads(
         id="check-workloads", title="compare replicas with what they were", needs=(after,), lane="check",
-        manager=found.manager.name, originals=tuple(original(found, app) for app in found.apps),
+        manager=found.manager.name, originals=tuple(original(found, app) for app in found.apps if not app.is_autoscaled),
     )
 
 

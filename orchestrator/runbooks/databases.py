@@ -26,7 +26,8 @@ CITES: Final = {
     "system-database": {"copy": ("9.5.2-1",), "load": ("9.5.2-2", "9.5.2-3")},
     "zync": {"copy": ("9.5.4-3",), "load": ("9.5.4-4", "9.5.4-5")},
 }
-# Whatever 3scale does as soon as it runs goes through these: emptied and filled again, so never compared later.
+# Whatever 3scale does goes through these. system-sidekiq runs while the dump is loaded, so there may be more rows than in
+# it; once all of 3scale runs they are emptied and filled again, and not compared any more.
 GROWING: Final = ("event_store_events", "sessions", "message_recipients", "messages", "notifications")
 
 
@@ -58,10 +59,11 @@ def dump_steps(database: SqlWorkload, file: BundleFile, after: tuple[str, ...]) 
 def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *, is_exact: bool) -> AnyStep:
     assert file.sql is not None
     rows = {table: rows for table, rows in file.sql.rows.items() if is_exact or table not in GROWING}
+    growing = tuple(table for table in GROWING if table in rows)
     return CheckRows(
         id=f"check-{database.part}-{when}", title=f"compare the rows of {database.database} with the dump",
         needs=(after,), lane=database.part, workload_kind=database.kind, workload=database.name,
-        engine=database.engine, database=database.database, rows=rows, is_exact=is_exact,
+        engine=database.engine, database=database.database, rows=rows, is_exact=is_exact, growing=growing,
     )
 
 
@@ -70,7 +72,7 @@ def storage_steps(storage: StorageMount, file: BundleFile, after: tuple[str, ...
     yield SyncDirectory(
         id="sync-system-storage", title=f"bring {file.name}/ to system-storage", needs=after, cites=("9.5.3-1",),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
-        path=storage.path, digest=file.sha256, size_bytes=file.size_bytes, budget_seconds=LOAD_BUDGET_SECONDS,
+        path=storage.path, digest=file.sha256, size_bytes=file.size_bytes,
     )
     yield check_storage(storage, file, "synced", "sync-system-storage")
 
@@ -83,8 +85,13 @@ def check_storage(storage: StorageMount, file: BundleFile, when: str, after: str
     )
 
 
-def zync_steps(found: Installation, database: SqlWorkload, file: BundleFile, after: tuple[str, ...]) -> Iterator[AnyStep]:
-    """Guide 9.5.4. Both zync and zync-que come back; zync-database is never restarted: it would be empty (T5)."""
+def zync_steps(
+    found: Installation, database: SqlWorkload, file: BundleFile, after: tuple[str, ...], applied: tuple[str, ...]
+) -> Iterator[AnyStep]:
+    """Guide 9.5.4. Both zync and zync-que come back; zync-database is never restarted: it would be empty (T5).
+
+    applied: the objects that both read when they start.
+    """
     apps = zync_apps(found)
     for app in apps:
         yield scale_down(found, app, cites=("9.5.4-2",), lane="zync", after=(saved_spec(app.name), *after))
@@ -92,7 +99,7 @@ def zync_steps(found: Installation, database: SqlWorkload, file: BundleFile, aft
     yield from dump_steps(database, file, stopped)
     for app in apps:
         cites = ("9.5.4-6", "9.5.4-7")
-        yield scale_up(found, app, cites=cites, lane="zync", after=("check-zync-loaded",))
+        yield scale_up(found, app, cites=cites, lane="zync", after=("check-zync-loaded", *applied))
 
 
 def zync_apps(found: Installation) -> list[AppWorkload]:

@@ -26,15 +26,18 @@ def preflight(
     if found.holder:
         findings.append(error("lease", f"this installation is being worked on: {found.holder}"))
     if found.is_fresh:
-        return [*findings, *fresh(found, bundle)]
+        return [*findings, *fresh(found, bundle, options)]
     findings += whole(found, bundle, options)
     for part in in_order(options.named - {"objects"}):
         findings += of_part(found, bundle, options, part)
     return findings
 
 
-def fresh(found: Installation, bundle: BundleReport) -> Iterator[Finding]:
+def fresh(found: Installation, bundle: BundleReport, options: Options) -> Iterator[Finding]:
     """Guide 9.5.1-1: without the operator nothing can be deployed."""
+    if options.only and "objects" not in options.only:
+        yield error("namespace", f"namespace {found.namespace} has no 3scale: there is nothing to restore to")
+        return
     if not found.serves_managers:
         yield error("operator", "the 3scale operator is not installed: this cluster serves no APIManager")
     elif found.operator:
@@ -48,7 +51,11 @@ def whole(found: Installation, bundle: BundleReport, options: Options) -> Iterat
     manager = found.manager
     if found.release and found.release not in RELEASES:
         yield warning("release", f"3scale {found.release} is none of {', '.join(RELEASES)}, which this was made for")
-    if manager is None or not STOPPING & options.named:
+    if not STOPPING & options.named:
+        return
+    if manager is None:
+        if found.apps:
+            yield warning("operator", "no APIManager is to be seen: where there is one, its operator reverts what is scaled")
         return
     if manager.preflights:
         yield error("operator", f"the operator does nothing as long as its own preflights fail: {manager.preflights}")
@@ -106,6 +113,8 @@ def storage(found: Installation, file: BundleFile) -> Iterator[Finding]:
     if mount is None:
         yield error("system-storage", "no running pod has it mounted: start system-sidekiq or system-app")
         return
+    if mount.workload == "system-app":
+        yield error("system-storage", "only system-app has it mounted, which is stopped meanwhile: start system-sidekiq")
     if mount.missing_tools:
         yield error("system-storage", f"the pod of {mount.workload} lacks {', '.join(mount.missing_tools)}")
     size_bytes = file.tree.size_bytes if file.tree else file.size_bytes

@@ -73,17 +73,19 @@ def steps_of(found: Installation, bundle: BundleReport, parts: tuple[str, ...], 
         assert app is not None
         yield apps.scale_down(found, app, cites=("9.5-2",), lane="apimanager", after=(apps.saved_spec(app.name),))
         gate = (apps.GATE,)
-    if "objects" in parts:
-        yield from objects.in_place_steps(bundle, gate)
-    yield from data_steps(found, bundle, parts, gate, options)
+    applying = list(objects.in_place_steps(bundle, gate)) if "objects" in parts else []
+    applied = tuple(step.id for step in applying)
+    yield from applying
+    yield from data_steps(found, bundle, parts, options, gate, applied)
     if "backend-redis" in parts:
-        yield from apps.backend_steps(found, ("check-backend-redis-restored",))
+        yield from apps.backend_steps(found, ("check-backend-redis-restored", *applied))
     if stops:
-        yield from ending(found, bundle, parts)
+        yield from ending(found, bundle, parts, applied)
 
 
 def data_steps(
-    found: Installation, bundle: BundleReport, parts: tuple[str, ...], gate: tuple[str, ...], options: Options
+    found: Installation, bundle: BundleReport, parts: tuple[str, ...], options: Options, gate: tuple[str, ...],
+    applied: tuple[str, ...],
 ) -> Iterator[AnyStep]:
     """What is restored side by side while system-app is down."""
     for database in found.databases:
@@ -91,7 +93,7 @@ def data_steps(
         if database.part not in parts or file is None:
             continue
         if database.part == "zync":
-            yield from databases.zync_steps(found, database, file, gate)
+            yield from databases.zync_steps(found, database, file, gate, applied)
         else:
             yield from databases.dump_steps(database, file, gate)
     storage = bundle.file_of("system-storage")
@@ -118,9 +120,11 @@ def verdict_of(options: Options) -> Literal["restore", "drop"]:
     return options.queues or QUEUES_DEFAULT
 
 
-def ending(found: Installation, bundle: BundleReport, parts: tuple[str, ...]) -> Iterator[AnyStep]:
-    """3scale's programs again, when all of the data is there; and the last looks."""
-    after = tuple(ends_of_data(found, parts))
+def ending(
+    found: Installation, bundle: BundleReport, parts: tuple[str, ...], applied: tuple[str, ...]
+) -> Iterator[AnyStep]:
+    """3scale's programs again, when all of the data and of the objects is there; and the last looks."""
+    after = (*ends_of_data(found, parts), *applied)
     last = after[0]
     for step in apps.system_steps(found, after):
         yield step
@@ -180,6 +184,13 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
     if STOPPING & set(parts) and found.app("system-app"):
         yield "system-sidekiq, backend-worker, backend-cron and apicast keep running, as in the guide, and may write meanwhile"
         yield "dumps are copied into the pods before system-app is stopped"
+        if "backend-redis" not in parts and found.workload("backend-redis"):
+            yield "what system-app's post hook writes into backend-redis, which is not restored, is not taken back by a rollback"
+    if "system-storage" in parts and found.storage:
+        yield (
+            f"system-storage is reached through {found.storage.workload}, whose pod cannot start anew while system-app is stopped: "
+            "if it is replaced meanwhile, skip the steps of system-storage and restore it alone afterwards"
+        )
     for app in found.apps:
         if app.is_autoscaled:
             yield f"{app.name} is scaled by a HorizontalPodAutoscaler, which may change its replicas meanwhile"

@@ -13,7 +13,7 @@ from typing import Literal, cast
 from orchestrator.effects import ApplyObject as Apply
 from orchestrator.effects import Effect, PutObjectBack
 from orchestrator.port import ObjectSeen, Reader, Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, torn
 
 
 class ObjectPicture(Seen):
@@ -49,6 +49,9 @@ class ApplyObject(Step):
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         found, before = cast(ObjectPicture, seen).object, cast("ObjectPicture | None", self.picture(ctx.before))
         if before is not None and not before.object.is_there:
+            after = cast("ObjectPicture | None", self.picture(ctx.after))
+            if found.is_there and after is not None and after.object.uid != found.uid:
+                return torn(f"{self.object_kind} {self.name} is another one than this run has created")
             return CLEAR if found.is_there else DONE
         return CLEAR if found.stash else DONE
 

@@ -1,4 +1,4 @@
-"""Compare the replicas of every workload, what the APIManager says of them, and redis-config with the originals.
+"""Compare the replicas of every workload, and what the APIManager says of them, with the originals.
 
 The last look of a restore: nothing of what was changed only for its sake has stayed.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
-from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
+from orchestrator.events import Confirmation, Json, VerificationFailed, VerificationPassed
 from orchestrator.port import FieldSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import DONE, Context, LookingStep, Standing, settled, torn
 from orchestrator.steps.scale_workload import replicas_of
@@ -28,7 +28,6 @@ class Original(Seen):
 class WorkloadsPicture(Seen):
     workloads: Mapping[str, WorkloadSeen | None]
     fields: Mapping[str, FieldSeen | None] = {}
-    text: str | None = None
 
 
 class CheckWorkloads(LookingStep):
@@ -47,7 +46,7 @@ class CheckWorkloads(LookingStep):
         picture = cast(WorkloadsPicture, seen)
         wrong = self.wrong(picture)
         if wrong:
-            return torn(f"not as it was before: {'; '.join(wrong)}")
+            return torn(f"not as it was before: {'; '.join(wrong.values())}")
         for original in self.originals:
             if original.replicas and (waiting := settled(picture.workloads[original.name], original.name)):
                 return waiting
@@ -60,7 +59,7 @@ class CheckWorkloads(LookingStep):
             workload, field = picture.workloads.get(original.name), picture.fields.get(original.name)
             if workload is not None and replicas_of(workload) != original.replicas:
                 found[original.name] = f"{original.name} has {replicas_of(workload)} replicas, and had {original.replicas}"
-            elif original.path and (field is None or (field.is_there, field.value) != (original.field_is_there, original.field_value)):
+            elif original.path and said(field) != said_of(original):
                 found[original.name] = f"{'.'.join(original.path)} is {said(field)}, and was {said_of(original)}"
         return found
 
@@ -69,16 +68,22 @@ class CheckWorkloads(LookingStep):
             return
         picture = cast(WorkloadsPicture, seen)
         fact = VerificationPassed if standing is DONE else VerificationFailed
-        found = {name: w and replicas_of(w) for name, w in picture.workloads.items()}
-        yield fact(
-            step=self.id, attempt=ctx.attempt, subject="replicas",
-            expected={o.name: o.replicas for o in self.originals}, found=found,
-        )
+        expected: Json = {o.name: o.replicas for o in self.originals}
+        found: Json = {name: w and replicas_of(w) for name, w in picture.workloads.items()}
+        for original in self.originals:
+            field = picture.fields.get(original.name)
+            if original.path and said(field) != said_of(original):
+                expected[".".join(original.path)], found[".".join(original.path)] = said_of(original), said(field)
+        yield fact(step=self.id, attempt=ctx.attempt, subject="replicas", expected=expected, found=found)
 
 
 def said(field: FieldSeen | None) -> str:
-    return "absent" if field is None or not field.is_there else str(field.value)
+    return said_value(field.value) if field is not None and field.is_there else "absent"
 
 
 def said_of(original: Original) -> str:
-    return str(original.field_value) if original.field_is_there else "absent"
+    return said_value(original.field_value) if original.field_is_there else "absent"
+
+
+def said_value(value: object) -> str:
+    return "null" if value is None else str(value)

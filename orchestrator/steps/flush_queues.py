@@ -39,7 +39,15 @@ class FlushQueues(Step):
             return waiting
         if picture.redis is None or picture.redis.is_loading:
             return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
-        return CLEAR if picture.redis.keys.get(self.database) else DONE
+        left = picture.redis.keys.get(self.database, 0)
+        return DONE if not left or self.is_flushed(picture, left, ctx) else CLEAR
+
+    def is_flushed(self, picture: QueuesPicture, left: int, ctx: Context) -> bool:
+        """The backend runs and fills its queues again at once: fewer keys than this very server had are enough."""
+        before = cast("QueuesPicture | None", self.picture(ctx.before))
+        if before is None or before.workload is None or before.redis is None or picture.workload is None:
+            return False
+        return before.workload.container == picture.workload.container and left < before.redis.keys.get(self.database, 0)
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         where = address(self.workload_kind, self.workload, cast(QueuesPicture, seen).workload)

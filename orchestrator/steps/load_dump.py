@@ -36,6 +36,7 @@ from orchestrator.steps.save_database import copy_of
 
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
+RETURNS_MAX = 3  # after so many that failed a person is asked
 
 
 class LoadPicture(Seen):
@@ -154,18 +155,35 @@ class LoadDump(Step):
         if picture.database is None:
             return busy(f"the database server of {self.workload} does not answer yet")
         assert picture.job is not None
-        state = picture.database.mark.removeprefix(f"{self.owner_of_mark(ctx)} ").split(" ")[0]
-        is_ours = picture.database.mark.startswith(f"{self.owner_of_mark(ctx)} ")
+        state = self.state_of_mark(picture.database, ctx)
         if picture.job.state == "running":
-            is_returning = is_ours and state == "returning"
-            return busy(f"{self.database} is being brought back") if is_returning else CLEAR
-        if not is_ours:
-            return DONE  # the job's first act is its mark, so nothing was loaded
+            is_loading = state == "loading" or not ctx.undo_attempt
+            return CLEAR if is_loading else busy(f"{self.database} is being brought back")
         if state == "returned":
             return DONE
+        if not state and not ctx.undo_attempt and (found := self.unmarked(picture.database, ctx)):
+            return found
         if picture.saved is None:
             return torn(f"the safety copy of {self.database} is not there any more")
+        if picture.job.state == "exited" and picture.job.code and ctx.undo_attempt >= RETURNS_MAX:
+            return torn(f"bringing {self.database} back ended with {picture.job.code}: {picture.job.complaint}")
         return CLEAR
+
+    def state_of_mark(self, database: DatabaseSeen, ctx: Context) -> str:
+        """loading, loaded, returning, returned; "" where the mark is not this step's."""
+        owner, _, rest = database.mark.partition(" ")
+        return rest.split(" ")[0] if owner == self.owner_of_mark(ctx) else ""
+
+    def unmarked(self, database: DatabaseSeen, ctx: Context) -> Standing | None:
+        """No mark of ours, and nothing brought back yet. None: there is something to bring back.
+
+        A job begins with its mark; but a PostgreSQL database that is dropped and made anew has none for a moment.
+        """
+        before = cast("LoadPicture | None", self.picture(ctx.before))
+        then = before.database if before else None
+        if not database.is_there or (then and then.tables and not database.tables):
+            return None
+        return DONE if ctx.after is None else torn(f"another load has been over {self.database} since")
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """A load that still runs is stopped first."""

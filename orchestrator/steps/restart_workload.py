@@ -18,7 +18,7 @@ from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, 
 class RestartPicture(Seen):
     workload: WorkloadSeen | None
     jobs: Mapping[str, JobSeen | None] = {}
-    stage: str = ""
+    stage: str = ""  # what keeps the operator from acting
 
 
 class RestartWorkload(Step):
@@ -33,7 +33,8 @@ class RestartWorkload(Step):
     def probe(self, reader: Reader, ctx: Context) -> RestartPicture:
         jobs = {name: reader.job(name) for name in self.jobs}
         workload = reader.workload(self.workload_kind, self.workload)
-        return RestartPicture(workload=workload, jobs=jobs)
+        stage = reader.stage(self.manager) if jobs and self.manager else ""
+        return RestartPicture(workload=workload, jobs=jobs, stage=stage)
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(RestartPicture, seen)
@@ -44,12 +45,16 @@ class RestartWorkload(Step):
     def unsettled(self, picture: RestartPicture) -> Standing | None:
         if failed := [name for name, job in picture.jobs.items() if job and job.state == "failed"]:
             return clear(f"Job {failed[0]} failed; see its log: kubectl logs job/{failed[0]}")
+        if has_failed(picture.workload):
+            assert picture.workload is not None
+            return clear(picture.workload.waiting_for)
         if waiting := settled(picture.workload, self.workload):
             return waiting
         assert picture.workload is not None
         for name, job in picture.jobs.items():
             if job is None or job.generation not in ("", picture.workload.generation):
-                return busy(f"the operator has not run Job {name} again for {self.workload}")
+                why = f"; {picture.stage}" if picture.stage else ""
+                return busy(f"the operator has not run Job {name} again for {self.workload}{why}")
             if job.state != "complete":
                 return busy(f"Job {name} is running")
         return None
@@ -66,7 +71,7 @@ class RestartWorkload(Step):
         failed = [(name, job) for name, job in picture.jobs.items() if job and job.state == "failed"]
         for name, job in failed:
             yield DeleteJob(job=name, uid=job.uid)
-        if not failed or not self.is_another_rollout(picture, ctx):
+        if not failed or not self.is_another_rollout(picture, ctx) or has_failed(picture.workload):
             yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=ctx.now)
 
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
@@ -88,7 +93,7 @@ class RestartWorkload(Step):
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
-        for name, job in picture.jobs.items():
+        for name, job in picture.jobs.items() if ctx.undo_attempt else ():
             if job and job.state == "failed":
                 yield DeleteJob(job=name, uid=job.uid)
         then = before.workload if before else picture.workload
@@ -101,3 +106,8 @@ class RestartWorkload(Step):
         else:
             start, watched = f"{tool} rollout restart deployment/{self.workload}", f"deployment/{self.workload}"
         return start, f"{tool} rollout status {watched}"
+
+
+def has_failed(workload: WorkloadSeen | None) -> bool:
+    """A DeploymentConfig's newest rollout was given up: it goes on only by another one."""
+    return workload is not None and workload.kind == "DeploymentConfig" and workload.waiting_for.endswith(" is Failed")

@@ -28,6 +28,7 @@ from orchestrator.steps.base import (
 from orchestrator.steps.run_rake import job_standing, rake
 
 NAMED_MAX = 3  # hosts that a sentence names
+PATIENCE_SECONDS = 300.0  # on the way back, with a route that nobody makes
 
 
 class RoutesPicture(Seen):
@@ -86,8 +87,11 @@ class ResyncRoutes(Step):
         """Hosts without an admitted route, and why where the router says it."""
         admitted = {route.host for route in picture.routes if route.is_admitted}
         reasons = {route.host: route.reason for route in picture.routes if route.reason}
-        hosts = sorted({*self.hosts, *(h for h in picture.hosts or () if h.endswith(f".{self.domain}"))} - admitted)
+        hosts = sorted(self.wanted(picture) - admitted)
         return [f"{host} ({reasons[host]})" if host in reasons else host for host in hosts]
+
+    def wanted(self, picture: RoutesPicture) -> set[str]:
+        return {*self.hosts, *(host for host in picture.hosts or () if host.endswith(f".{self.domain}"))}
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         where = address(self.workload_kind, self.workload, cast(RoutesPicture, seen).workload)
@@ -105,13 +109,35 @@ class ResyncRoutes(Step):
                 yield RouteAdmitted(step=self.id, attempt=ctx.attempt, host=route.host, route=route.name)
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        return CLEAR if self.created(cast(RoutesPicture, seen), ctx) else DONE
+        """Not before zync has ended: a route that it makes later would stay."""
+        picture = cast(RoutesPicture, seen)
+        if not ctx.undo_attempt and (waiting := self.still_made(picture, ctx)):
+            return waiting
+        return CLEAR if self.created(picture, ctx) else DONE
+
+    def still_made(self, picture: RoutesPicture, ctx: Context) -> Standing | None:
+        job = picture.job
+        if job is not None and job.state == "running":
+            return busy(f"rake {self.task} is running")
+        has_ended_well = job is not None and job.state == "exited" and job.code == 0
+        unmade = sorted(self.wanted(picture) - {route.host for route in picture.routes})
+        if has_ended_well and unmade and ctx.waited_seconds < PATIENCE_SECONDS:
+            return busy(f"zync may still make the route of {unmade[0]}")
+        return None
 
     def created(self, picture: RoutesPicture, ctx: Context) -> list[RouteSeen]:
-        """The routes of the hosts in question that were not there before. Others are somebody else's."""
+        """The routes that were made for the hosts in question. Others are somebody else's.
+
+        One that took the place of an older one of its host stays: there was a route before.
+        """
         before = cast("RoutesPicture | None", self.picture(ctx.before))
-        known = {route.host for route in before.routes} if before else set()
-        return [r for r in picture.routes if r.host not in known and r.host.endswith(f".{self.domain}")]
+        if before is None:
+            return []
+        uids, hosts = {route.uid for route in before.routes}, {route.host for route in before.routes}
+        kept = {route.host for route in picture.routes if route.uid in uids}
+        ours = self.wanted(before) | self.wanted(picture)
+        new = [route for route in picture.routes if route.uid not in uids and route.host in ours]
+        return [route for route in new if route.host not in hosts or route.host in kept]
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         for route in self.created(cast(RoutesPicture, seen), ctx):

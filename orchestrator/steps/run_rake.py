@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from orchestrator.effects import Effect, StartJob
+from orchestrator.effects import Effect, StartJob, StopJob
 from orchestrator.events import Confirmation
 from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import (
@@ -37,7 +37,7 @@ class RakePicture(Seen):
 
 class RunRake(Step):
     Picture = RakePicture
-    undo_note = "nothing to take back: what it wrote is made again from the database at any time"
+    undo_note = "stopped if it runs; what it wrote is made again from the database at any time"
     kind: Literal["run_rake"] = "run_rake"
     workload_kind: str
     workload: str
@@ -65,10 +65,13 @@ class RunRake(Step):
             yield from exited(self, picture.job, picture.workload, ctx)
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        return DONE
+        """One that still runs would go on with what is being taken back below it."""
+        job = cast(RakePicture, seen).job
+        return CLEAR if job is not None and job.state == "running" else DONE
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        yield from ()
+        where = address(self.workload_kind, self.workload, cast(RakePicture, seen).workload)
+        yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         where = f"{self.workload_kind.lower()}/{self.workload}"

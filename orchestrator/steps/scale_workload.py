@@ -67,12 +67,9 @@ class ScaleWorkload(Step):
         if self.path and not same(picture.field, field):
             return CLEAR
         if (workload.replicas if workload.replicas is not None else 1) != replicas:
-            return busy(self.operator_waits(picture)) if is_number(field) else CLEAR
+            waits = f"the operator has not acted on {'.'.join(self.path)}"
+            return busy(f"{waits}{staged(picture)}") if is_number(field) else CLEAR
         return self.followed(picture, workload, replicas) or DONE
-
-    def operator_waits(self, picture: ScalePicture) -> str:
-        why = f"; {picture.stage}" if picture.stage else ""
-        return f"the operator has not acted on {'.'.join(self.path)}{why}"
 
     def followed(self, picture: ScalePicture, workload: WorkloadSeen, replicas: int) -> Standing | None:
         """The pods and the hooks of the workload, once its spec is right."""
@@ -82,7 +79,7 @@ class ScaleWorkload(Step):
             return busy(workload.waiting_for or f"the rollout of {self.workload} is under way")
         for name, job in picture.jobs.items():
             if job is None or job.generation not in ("", workload.generation):
-                return busy(f"the operator has not run Job {name} again for {self.workload}")
+                return busy(f"the operator has not run Job {name} again for {self.workload}{staged(picture)}")
             if job.state != "complete":
                 return busy(f"Job {name} is running")
         return None
@@ -116,10 +113,10 @@ class ScaleWorkload(Step):
         return self.distance(picture, field, replicas_of(before.workload))
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        """As long as nothing was changed yet, what would take the change back: for the record of the inverse."""
+        """Before anything is undone, it is asked for the record of the inverse: from what this step will leave."""
         picture, before = cast(ScalePicture, seen), cast("ScalePicture | None", self.picture(ctx.before))
         before = before or picture
-        if (picture.field, replicas_of(picture.workload)) == (before.field, replicas_of(before.workload)):
+        if not ctx.undo_attempt:
             picture = self.left(picture)
         field = before.field or FieldSeen(is_there=False)
         yield from self.approach(picture, field, replicas_of(before.workload))
@@ -127,7 +124,7 @@ class ScaleWorkload(Step):
     def left(self, picture: ScalePicture) -> ScalePicture:
         """The picture as this step leaves it."""
         workload = picture.workload and picture.workload.model_copy(update={"replicas": self.replicas})
-        return picture.model_copy(update={"field": self.wanted if self.path else None, "workload": workload})
+        return ScalePicture(workload=workload, field=self.wanted if self.path else None)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         lines = []
@@ -138,6 +135,11 @@ class ScaleWorkload(Step):
         if not (self.path and self.field_is_there and self.field_value is not None):
             lines.append(f"{tool} scale {self.workload_kind.lower()}/{self.workload} --replicas={self.replicas}")
         return tuple(lines)
+
+
+def staged(picture: ScalePicture) -> str:
+    """What keeps the operator from acting, where something shows."""
+    return f"; {picture.stage}" if picture.stage else ""
 
 
 def same(one: FieldSeen | None, other: FieldSeen) -> bool:

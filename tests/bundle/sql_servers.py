@@ -87,11 +87,10 @@ def packed(text: bytes) -> bytes:
 @contextmanager
 def mariadb() -> Iterator[MariaDb]:
     with short_directory() as directory:
-        data, quick = directory / "data", ["--no-defaults", f"--datadir={directory}/data", f"--user={user()}"]
-        subprocess.run(
-            ["mariadb-install-db", *quick, "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True, timeout=120,
-        )  # fmt: skip
+        data = directory / "data"
+        quick = ["--no-defaults", f"--datadir={data}", f"--user={user()}", "--innodb-buffer-pool-size=16M",
+                 "--innodb-log-file-size=8M", "--innodb-use-native-aio=0"]  # fmt: skip
+        install(["mariadb-install-db", *quick, "--auth-root-authentication-method=normal", "--skip-test-db"])
         server = MariaDb(directory)
         command = [shutil.which("mariadbd") or "/usr/sbin/mariadbd", *quick, f"--socket={directory}/s", "--skip-networking",
                    f"--pid-file={data}/pid", "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4",
@@ -110,14 +109,17 @@ def postgresql() -> Iterator[PostgreSql]:
             os.chown(directory, owner.pw_uid, owner.pw_gid)
             become = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
         data = directory / "data"
-        subprocess.run(
-            [*become, str(POSTGRESQL / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N",
-             "--locale=C"], check=True, capture_output=True, timeout=120, cwd="/",
-        )  # fmt: skip
+        install([*become, str(POSTGRESQL / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N",
+                 "--locale=C"])  # fmt: skip
         server = PostgreSql(directory)
         command = [*become, str(POSTGRESQL / "postgres"), "-D", str(data), "-k", str(directory), "-h", "", "-F"]
         with running(server, command):
             yield server
+
+
+def install(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, cwd="/")
+    assert done.returncode == 0, done.stdout.decode(errors="replace")
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from orchestrator.dump_remarks import dump_findings
 from orchestrator.dumps import Dump, read_dump
@@ -127,6 +129,7 @@ def test_the_dumps_that_the_faults_are_made_of_are_good(tmp_path: Path) -> None:
         assert (found.fault, found.sql and found.sql.rows) == ("", {"a": 2})
     assert mysql.sql is not None and mysql.sql.completed_at is not None
     assert mysql.sql.completed_at.isoformat() == "2026-11-25T09:04:05+00:00"
+    assert (mysql.sql.dump_version, mysql.sql.server_version) == ("8.0.36", "8.0.36")
 
 
 def test_wherever_a_dump_is_cut_it_is_seen(mysql: MariaDb, postgres: PostgreSql, tmp_path: Path) -> None:
@@ -135,6 +138,29 @@ def test_wherever_a_dump_is_cut_it_is_seen(mysql: MariaDb, postgres: PostgreSql,
         last = dump.rindex(b"-- Dump completed" if wanted == "system" else b"database dump complete")
         for end in range(1, last, 97):
             assert read(tmp_path, gzip.compress(dump[:end], 0), wanted).fault, end
+
+
+NOISE = st.sampled_from([b"'", b'"', b"\\", b"(", b")", b";", b"\n", b"$$", b"/*", b"--", b"`", b"\n\\.\n", b"", b"\xff", b"9", b"E'"])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_no_damage_of_the_text_ends_in_any_other_error(
+    engine: str, data: st.DataObject, mysql: MariaDb, postgres: PostgreSql, tmp_path: Path
+) -> None:
+    """Text that gzip has nothing against may still read as a dump, but nothing else comes of it."""
+    if engine not in TEXTS:
+        TEXTS[engine] = mysql.dump("--routines", "system") if engine == "mysql" else postgres.dump("pg_dumpall", "-c")
+    text = bytearray(TEXTS[engine])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text) - 1))
+        text[at : at + data.draw(st.integers(0, 3))] = data.draw(NOISE)
+    found = read(tmp_path, gzip.compress(bytes(text), 0))
+    assert (found.sql is None) == bool(found.fault)
+
+
+TEXTS: dict[str, bytes] = {}  # made once
 
 
 def test_a_file_that_gzip_refuses_is_refused(tmp_path: Path) -> None:

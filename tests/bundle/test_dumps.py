@@ -218,7 +218,7 @@ def test_a_long_row_ends_where_it_ends_however_the_window_moves(
     assert text.position == len(row)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(lengths=st.lists(st.integers(1, 4000), min_size=1, max_size=9))
 def test_the_pieces_a_text_comes_in_change_nothing(lengths: list[int], mysql: MariaDb, postgres: PostgreSql) -> None:
     for kind, dump, wanted in (

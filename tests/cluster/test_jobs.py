@@ -192,7 +192,7 @@ def test_where_no_directory_is_named_the_container_has_one_of_its_own(live: Live
     start = Starter(live, worker, "")
     start("ends:4")
     assert start.over().code == 4
-    assert "job" in live.sh(worker, 'ls "$HOME/.restore-jobs"').split()
+    assert "job" in live.sh(worker, 'ls "$HOME/.restore"').split()
 
 
 def test_epochs_are_counted_for_each_run(live: Live, worker: WorkloadSeen, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.rehearsal import lifecycle, seed
+from orchestrator.rehearsal.installation import REDIS_WORKLOADS
 from orchestrator.rehearsal.lifecycle import Rehearsed
 
 
@@ -24,7 +25,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return seed.make_bundle(tmp_path_factory.mktemp("bundle") / "bundle")
+    return seed.make_bundle(tmp_path_factory.mktemp("bundle") / "bundle", parts=REDIS_WORKLOADS)
 
 
 @pytest.fixture

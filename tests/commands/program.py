@@ -22,6 +22,7 @@ from tests.core.model import ModelCluster
 ROOT = Path(__file__).parents[2]
 OPENED_AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 RUN = "threescale-20261123-k7f2"
+REDIS = ("--only", "backend-redis", "--only", "system-redis")  # what the installation of these tests has
 
 GROUP = cast(typer.core.TyperGroup, typer.main.get_command(app))
 VERBS = cast(Mapping[str, typer.core.TyperCommand], GROUP.commands)

@@ -16,7 +16,7 @@ import yaml
 
 from orchestrator.rehearsal import digest
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from tests.commands.program import restore
+from tests.commands.program import REDIS, restore
 
 RDB = "backend-redis-dump.rdb"
 Spoil = Callable[[Path], None]
@@ -64,7 +64,7 @@ def test_bundle(
 ) -> None:
     spoiled = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     spoil(spoiled)
-    refused(filled, ["run", str(spoiled), "--yes"], code, words, tmp_path)
+    refused(filled, ["run", str(spoiled), *REDIS, "--yes"], code, words, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -80,27 +80,27 @@ def test_run_id(words: list[str], code: int, said: str, filled: Rehearsed, tmp_p
 
 
 def test_namespace_without_the_workloads(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
-    refused(filled, ["run", str(bundle), "--yes", "-n", "default"], 22, "nothing to restore", tmp_path)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes", "-n", "default"], 22, "nothing to restore", tmp_path)
 
 
 def test_no_such_namespace(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
-    refused(filled, ["run", str(bundle), "--yes", "-n", "nowhere"], 22, "no namespace nowhere", tmp_path)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes", "-n", "nowhere"], 22, "no namespace nowhere", tmp_path)
 
 
 def test_nobody_to_ask(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
-    refused(filled, ["run", str(bundle)], 4, "--yes", tmp_path)
+    refused(filled, ["run", str(bundle), *REDIS], 4, "--yes", tmp_path)
 
 
 def test_wrong_token(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     kubeconfig = changed(filled, tmp_path, user={"token": "wrong"})
-    refused(filled, ["run", str(bundle), "--yes"], 31, "credentials", tmp_path, kubeconfig)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 31, "credentials", tmp_path, kubeconfig)
 
 
 def test_token_without_rights(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     kubectl(filled, "create", "serviceaccount", "visitor")
     token = kubectl(filled, "create", "token", "visitor").strip()
     kubeconfig = changed(filled, tmp_path, user={"token": token})
-    refused(filled, ["run", str(bundle), "--yes"], 31, "does not allow", tmp_path, kubeconfig)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 31, "does not allow", tmp_path, kubeconfig)
 
 
 def test_rights_to_look_but_not_to_change(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_rights_to_look_but_not_to_change(filled: Rehearsed, bundle: Path, tmp_p
             f"--serviceaccount={filled.namespace}:reader")
     token = kubectl(filled, "create", "token", "reader").strip()
     kubeconfig = changed(filled, tmp_path, user={"token": token})
-    refused(filled, ["run", str(bundle), "--yes"], 22, "may not patch configmaps", tmp_path, kubeconfig)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 22, "may not patch configmaps", tmp_path, kubeconfig)
 
 
 def test_server_that_is_not_there(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_server_that_is_not_there(filled: Rehearsed, bundle: Path, tmp_path: Pat
         free.bind(("127.0.0.1", 0))
         server = f"https://127.0.0.1:{free.getsockname()[1]}"
     kubeconfig = changed(filled, tmp_path, cluster={"server": server})
-    refused(filled, ["run", str(bundle), "--yes"], 30, "connection refused", tmp_path, kubeconfig)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 30, "connection refused", tmp_path, kubeconfig)
 
 
 def test_certificate_of_somebody_else(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
@@ -136,17 +136,17 @@ def test_certificate_of_somebody_else(filled: Rehearsed, bundle: Path, tmp_path:
     stranger = trustme.CA().cert_pem.bytes()
     authority = {"certificate-authority-data": base64.b64encode(stranger).decode()}
     kubeconfig = changed(filled, tmp_path, cluster=authority)
-    refused(filled, ["run", str(bundle), "--yes"], 30, "certificate", tmp_path, kubeconfig)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 30, "certificate", tmp_path, kubeconfig)
 
 
 def test_certificate_for_another_name(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     cluster = {"tls-server-name": "somewhere.else"}
     kubeconfig = changed(filled, tmp_path, cluster=cluster)
-    refused(filled, ["run", str(bundle), "--yes"], 30, "certificate", tmp_path, kubeconfig)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 30, "certificate", tmp_path, kubeconfig)
 
 
 def test_no_kubeconfig(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
-    refused(filled, ["run", str(bundle), "--yes"], 2, "kubeconfig", tmp_path, tmp_path / "nowhere")
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 2, "kubeconfig", tmp_path, tmp_path / "nowhere")
 
 
 # ---- what is the same in all of them -----------------------------------------------------------------

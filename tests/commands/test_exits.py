@@ -69,7 +69,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int) -> str:
     "words",
     [
         ("restart",), ("status",), ("status", "--tomorrow", RUN), ("status", RUN, "more"),
-        ("runs", "--output", "xml"), ("check", ".", "--only", "zync"), ("resolve", RUN, "step", "--as", "maybe"),
+        ("runs", "--output", "xml"), ("check", ".", "--only", "everything"), ("resolve", RUN, "step", "--as", "maybe"),
         ("rehearse", "--release", "3"),
     ],
 )

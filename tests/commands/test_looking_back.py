@@ -154,14 +154,24 @@ def test_a_terminal_gets_colour_and_lines_that_fit(columns: int, journal: Path) 
     seen = on_a_terminal(["log", RUN, "--journal", str(journal)], journal.parent, columns)
     assert "\x1b[32m" in seen
     lines = [ANSI.sub("", line) for line in seen.splitlines()]
-    # A word that is longer than a line, such as a digest, is not broken into pieces that nobody could copy.
-    assert all(len(line) <= columns or " " not in line.strip() or columns < 80 for line in lines)
+    # A word that is longer than a line, such as a path, is not broken into pieces that nobody could copy.
+    assert [line for line in lines if len(line) > columns and " " in line.strip()] == []
     assert len(lines) >= len(records(journal))
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
 def test_a_terminal_that_wants_no_colour_gets_none(variables: dict[str, str], journal: Path) -> None:
     assert "\x1b" not in on_a_terminal(["log", RUN, "--journal", str(journal)], journal.parent, 100, **variables)
+
+
+def test_what_was_recorded_does_not_steer_a_terminal(tmp_path: Path) -> None:
+    facts = restored().records[:5]
+    paused = Draft("RunPaused", {"reason": "odd\x1b[2J\r\n\x07text", "needs": "resume"})
+    with Journal.open(write(tmp_path / "j.db", facts, RUN), write=True) as journal:
+        lease = journal.take_lease(RUN, this_holder(), ttl_seconds=60, now=datetime.now(UTC))
+        journal.append(lease, [paused], recorded_at=datetime.now(UTC))
+    last = looked(tmp_path / "j.db", "log", RUN).splitlines()[-1]
+    assert last.endswith("run paused: odd\ufffd[2J \ufffdtext")
 
 
 def test_following_shows_what_is_added_and_ends_with_the_run(tmp_path: Path) -> None:
@@ -177,6 +187,23 @@ def test_following_shows_what_is_added_and_ends_with_the_run(tmp_path: Path) -> 
             journal.append(lease, drafts, recorded_at=datetime.now(UTC))
         rest = [json.loads(line)["seq"] for line in following.stdout]
     assert (first + rest, following.returncode) == (list(range(1, len(facts) + 1)), 0)
+
+
+# ---- runs ------------------------------------------------------------------------------------------------
+
+
+def test_runs_shows_the_newest_and_says_how_many_are_left(journal: Path) -> None:
+    newest = restore("runs", "--limit", "1", "-o", "json", "--journal", str(journal), home=journal.parent)
+    assert [found["run"] for found in json.loads(newest.stdout)] == [OTHER]
+    assert "1 older runs are not shown" in newest.stderr
+    everything = restore("runs", "--limit", "0", "-o", "json", "--journal", str(journal), home=journal.parent)
+    assert ([found["run"] for found in json.loads(everything.stdout)], everything.stderr) == ([OTHER, RUN], "")
+
+
+def test_runs_knows_of_each_run_what_its_status_says(journal: Path) -> None:
+    """Although it does not read the effects."""
+    for found in json.loads(looked(journal, "runs", "-o", "json")):
+        assert found == json.loads(looked(journal, "status", found["run"], "-o", "json"))
 
 
 # ---- replay and diff -------------------------------------------------------------------------------------
@@ -294,7 +321,7 @@ def test_report_and_exports_are_written_for_their_owner_alone(journal: Path, tmp
         for name in names:
             out = tmp_path / f"{verb}.{name}"
             looked(journal, verb, RUN, "--format", name, "--out", str(out))
-            assert stat.S_IMODE(out.stat().st_mode) == 0o600
+            assert stat.S_IMODE(out.stat().st_mode) == (0o644 if name == "prometheus" else 0o600), name
             assert out.stat().st_size > 1000
     assert looked(journal, "export", RUN, "--format", "otlp") == (tmp_path / "export.otlp").read_text()
     assert looked(journal, "report", RUN, "--format", "markdown").startswith(f"# Restore {RUN}: rolled back")

@@ -20,7 +20,7 @@ import pytest
 from journal import Journal
 from orchestrator.rehearsal import digest, proof
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from tests.commands.program import ROOT, environment, restore
+from tests.commands.program import REDIS, ROOT, environment, restore
 from tests.commands.test_bad_input import changed, kubectl
 
 
@@ -44,7 +44,7 @@ def begun(
     cluster: Rehearsed, bundle: Path, home: Path, before: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "commands.app", "run", str(bundle), *target(cluster), "--yes"],
+        [sys.executable, "-m", "commands.app", "run", str(bundle), *REDIS, *target(cluster), "--yes"],
         cwd=ROOT, env=environment(home), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, preexec_fn=before,
     )
@@ -84,7 +84,7 @@ def is_restored(cluster: Rehearsed, bundle: Path) -> bool:
 
 def test_run_then_look_then_roll_back(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     before = digest.picture(filled)
-    ran = restore("run", str(bundle), *target(filled), "--yes", home=tmp_path)
+    ran = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=tmp_path)
     assert ran.returncode == 0, ran.stderr
     run = ran.stdout.split()[1]
     assert ran.stdout.startswith(f"run {run}\n"), "the run's id is printed first"
@@ -156,7 +156,7 @@ def test_a_second_run_on_the_same_installation_is_refused(
     try:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
-        second = restore("run", str(bundle), *target(filled), "--yes", home=elsewhere)
+        second = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=elsewhere)
         assert second.returncode == 11, second.stderr
         assert "this installation is held by run" in second.stderr
     finally:
@@ -219,7 +219,7 @@ def test_a_journal_changed_by_hand(filled: Rehearsed, bundle: Path, tmp_path: Pa
 
 def test_a_plan_file_is_carried_out_or_refused(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
-    made = restore("plan", str(bundle), *target(filled), "--out", str(plan), home=tmp_path)
+    made = restore("plan", str(bundle), *REDIS, *target(filled), "--out", str(plan), home=tmp_path)
     assert made.returncode == 0, made.stderr
     assert oct(plan.stat().st_mode)[-3:] == "600"
     changed = json.loads(plan.read_text())
@@ -275,7 +275,7 @@ def test_an_older_run_is_not_taken_back_below_a_newer_one(
     homes = (tmp_path, tmp_path, elsewhere)
     ids = []
     for home in homes:
-        ran = restore("run", str(bundle), *target(filled), "--yes", home=home)
+        ran = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=home)
         assert ran.returncode == 0, ran.stderr
         ids.append(ran.stdout.split()[1])
     for older, newer in ((0, 1), (1, 2)):
@@ -328,7 +328,7 @@ def test_saving_brought_back_by_hand_in_the_midst(filled: Rehearsed, bundle: Pat
     run = killed_at_step(filled, bundle, tmp_path, "check-backend-redis-loaded")
     for redis in ("backend-redis", "system-redis"):  # the edit comes before either has an AOF
         shutil.rmtree(data_dir(filled, redis) / "appendonlydir", ignore_errors=True)
-    patch = json.dumps({"data": before.content["config"]})
+    patch = json.dumps({"data": before.content["config"]["redis-config"]})
     kubectl(filled, "patch", "configmap", "redis-config", "--type=merge", "-p", patch)
     resumed = restore("resume", run, home=tmp_path)
     assert resumed.returncode in (3, 4, 6), resumed.stderr  # by how far each of the two had come
@@ -350,8 +350,8 @@ def test_a_new_run_over_one_that_has_not_ended_is_refused(
     run = killed_at_step(filled, bundle, tmp_path, "set-aside-backend-redis-aof")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    here = restore("run", str(bundle), *target(filled), "--yes", home=tmp_path)
-    there = restore("run", str(bundle), *target(filled), "--yes", home=elsewhere)
+    here = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=tmp_path)
+    there = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=elsewhere)
     assert (here.returncode, there.returncode) == (22, 11), here.stderr + there.stderr
     assert f"run {run} has begun to change this installation" in here.stderr
     assert f"run {run} has begun to change this installation" in there.stderr
@@ -397,7 +397,7 @@ def test_an_ordinary_role_of_the_namespace_is_enough(filled: Rehearsed, bundle: 
             f"--serviceaccount={filled.namespace}:restorer")
     token = kubectl(filled, "create", "token", "restorer").strip()
     kubeconfig = changed(filled, tmp_path, user={"token": token})
-    words = ["run", str(bundle), "--kubeconfig", str(kubeconfig), "-n", filled.namespace, "--yes"]
+    words = ["run", str(bundle), *REDIS, "--kubeconfig", str(kubeconfig), "-n", filled.namespace, "--yes"]
     ran = restore(*words, home=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "no Lease on the cluster" in ran.stderr

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
-from tests.core.model import ModelCluster
+from tests.core.model import ModelCluster, WholeCluster
 
 
 class FaultyCluster:
@@ -85,3 +86,50 @@ class FaultyCluster:
             yield fact
             if self.fails("cut"):
                 raise ClusterUnreachable("the connection was cut in the middle")
+
+
+EDITS = (fx.SetField, fx.ScaleWorkload, fx.DeleteJob, fx.ApplyObject, fx.PutObjectBack, fx.DeleteRoute)
+
+
+class WholeFaults(FaultyCluster):
+    """The same over a whole installation; there pods are evicted, jobs killed, hooks and rollouts fail too."""
+
+    cluster: WholeCluster
+
+    def mend(self) -> None:
+        super().mend()
+        self.cluster.doomed_hooks = self.cluster.doomed_rollouts = 0
+
+    def look(self) -> None:
+        cluster = self.cluster
+        if self.fails("job lost", 0.2):
+            cluster.lose_jobs()
+        if self.fails("hook failed", 0.1):
+            cluster.doomed_hooks = 1
+        if self.fails("rollout failed", 0.1):
+            cluster.doomed_rollouts = 1
+        if self.fails("pod replaced", 0.1):
+            self.replace_a_pod()
+        super().look()
+
+    def replace_a_pod(self) -> None:
+        """Not zync-database's: its data would be gone (T5). Not sidekiq's: it does not come back without system-app (T11)."""
+        names = [f"system-{self.cluster.engine}", "backend-worker", "zync"]
+        there = [name for name in names if name in self.cluster.apps and self.cluster.apps[name].replicas]
+        if there:
+            self.cluster.replace_pod(self.chance.choice(there))
+
+    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
+        if isinstance(effect, EDITS) and self.fails("conflict"):
+            raise Conflict("the object changed meanwhile")
+        yield from super().perform(effect, step=step, attempt=attempt)
+
+    def __getattr__(self, name: str) -> Any:
+        """The other verbs of a Reader: a look like any."""
+        verb = getattr(self.cluster, name)
+
+        def looked(*args: Any, **options: Any) -> Any:
+            self.look()
+            return verb(*args, **options)
+
+        return looked

@@ -20,9 +20,10 @@ from orchestrator.lanes import Work
 from orchestrator.plan import Plan
 from orchestrator.port import Cluster
 from orchestrator.recorder import Admit, Published, Recorder, entries_of
+from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.state import RunState, fold
-from tests.core.model import ModelCluster
+from tests.core.model import ModelCluster, WholeCluster
 from tests.drills.mortal import MortalCluster
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -64,6 +65,7 @@ class History:
     plan: Plan
     records: list[Record] = field(default_factory=list)
     lives: int = 0
+    run: str = "run"
     folded: RunState = field(default_factory=RunState)
 
     def live(self, facts: list[ev.Fact], die_at: int = 0, seed: int = 0) -> tuple[RunState | None, int]:
@@ -98,7 +100,7 @@ class History:
 
         recorder = Recorder(self.state(), make_writer, clock.now)
         cluster: Any = MortalCluster(self.cluster, fate)
-        engine = Engine("run", self.plan, recorder, cluster, clock, SeededLanes(seed))
+        engine = Engine(self.run, self.plan, recorder, cluster, clock, SeededLanes(seed))
         try:
             recorder.record(*facts)
             return engine.carry_on()
@@ -137,7 +139,7 @@ class MemoryWriter:
         stamp = self.clock.now().isoformat()
         start = len(self.history.records)
         records = [
-            Record("run", start + i + 1, stamp, self.epoch, "", d.type, d.version, d.step, d.attempt, d.data, "", "")
+            Record(self.history.run, start + i + 1, stamp, self.epoch, "", d.type, d.version, d.step, d.attempt, d.data, "", "")
             for i, d in enumerate(drafts)
         ]
         self.history.records.extend(records)
@@ -201,8 +203,15 @@ TURNED: list[ev.Fact] = [ev.RollbackOpened(by="test")]
 
 
 def begin(flavour: str, only: tuple[str, ...] = ()) -> History:
+    """The two Redis alone."""
     cluster = ModelCluster(flavour)
-    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), only))
+    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), Options(only=only)))
+
+
+def begin_whole(flavour: str, options: Options = Options(), **shape: Any) -> History:  # noqa: B008
+    """Everything that 3scale is."""
+    cluster = WholeCluster(flavour, **shape)
+    return History(cluster, restore_plan(cluster.installation(), cluster.bundle(), options))
 
 
 def go_on(history: History, again: Opening, seed: int = 0) -> RunState:

@@ -7,6 +7,7 @@ import subprocess
 from typing import Any
 
 from orchestrator.rehearsal.images import Recipe
+from orchestrator.rehearsal.installation import labels_of
 from orchestrator.rehearsal.mysql_pod import MysqlRecipe
 from orchestrator.rehearsal.postgresql_pod import PostgresqlRecipe
 from tests.rehearsal.pods_cluster import NAMESPACE, Cluster, Object
@@ -33,19 +34,36 @@ def database_pod(
 ) -> Object:
     """Creates a pod of that kind, `mysql` or `postgresql`; `workload` names its place below `mnt`."""
     if claim and cluster.find("PersistentVolumeClaim", claim) is None:
-        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-        cluster.create("PersistentVolumeClaim", claim, spec=spec)
+        create_claim(cluster, claim)
+    container = database_container(cluster, kind, workload or name, environment)
+    return cluster.pod(name, container=container, volumes=[{"name": "data", **volume(claim)}])
+
+
+def database_deployment(cluster: Cluster, kind: str, workload: str, **environment: str) -> None:
+    """Creates what a 3scale installation has of that name, on a directory that goes with the pod."""
+    container = database_container(cluster, kind, workload, environment)
+    pod = {"terminationGracePeriodSeconds": 5, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]}
+    template = {"metadata": {"labels": labels_of(workload)}, "spec": pod}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels_of(workload)}, "template": template}
+    cluster.create("Deployment", workload, spec={**spec, "strategy": {"type": "Recreate"}})
+
+
+def create_claim(cluster: Cluster, name: str) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    cluster.create("PersistentVolumeClaim", name, spec=spec)
+
+
+def database_container(cluster: Cluster, kind: str, workload: str, environment: dict[str, str]) -> dict[str, Any]:
     environment = {**(MYSQL if kind == "mysql" else POSTGRESQL), **environment}
     probe = PROBE.replace("QUESTION", QUESTIONS[kind])
-    container: dict[str, Any] = {
+    return {
         "name": "main",
         "image": f"registry.example/{kind}:1",
         "command": [],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
-        "volumeMounts": [{"name": "data", "mountPath": str(cluster.root / "mnt" / (workload or name) / "data")}],
+        "volumeMounts": [{"name": "data", "mountPath": str(cluster.root / "mnt" / workload / "data")}],
         "readinessProbe": {"exec": {"command": ["sh", "-c", probe]}, "periodSeconds": 10, "timeoutSeconds": 8},
     }
-    return cluster.pod(name, container=container, volumes=[{"name": "data", **volume(claim)}])
 
 
 async def in_pod(cluster: Cluster, name: str, script: str, given: bytes = b"") -> str:

@@ -13,11 +13,12 @@ from orchestrator.rehearsal.apimanagerstatus import PREFLIGHTS_FAIL
 from orchestrator.rehearsal.components.system import GENERATION, POST_JOB, PRE_JOB
 from orchestrator.rehearsal.installation import OPERATOR, Installation
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from tests.rehearsal.redis_clusters import get, kubectl, roll_out, until
+from tests.rehearsal.redis_clusters import kubectl, roll_out, until
 from tests.rehearsal.whole_clusters import (
     MERGE,
     condition,
     found,
+    get,
     patch_apimanager,
     pods_of,
     replicas,
@@ -139,6 +140,15 @@ def test_sidekiq_waits_for_system_app(old: Rehearsed) -> None:
     wait_for_replicas(old, "system-sidekiq", 1)
 
 
+def test_sphinx_indexes_anew_at_each_start(old: Rehearsed) -> None:
+    file = old.root / "mnt" / "system-sphinx" / "sphinx" / "index.json"
+    first = json.loads(file.read_text())
+    assert first["accounts"] >= 2
+    file.write_text("{}")
+    roll_out(old, "system-sphinx")
+    until(lambda: file.exists() and json.loads(file.read_text()) == first)
+
+
 # ---- other objects -------------------------------------------------------------------------------
 
 
@@ -222,7 +232,7 @@ def test_without_its_pod_nothing_is_put_back(new: Rehearsed) -> None:
     say_replicas(new, "backend", "workerSpec", 1)
     wait_for_replicas(new, "backend-worker", 1)
     scale(new, OPERATOR, 0)
-    until(lambda: get(new, "pods", "-l", "control-plane=controller-manager")["items"] == [])
+    until(lambda: get(new, "pods", labels="control-plane=controller-manager")["items"] == [])
     scale(new, "backend-worker", 0)
     wait_for_replicas(new, "backend-worker", 0)
     kubectl(new, "label", "deployment", "backend-worker", "seen=yes")

@@ -6,12 +6,16 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from orchestrator.rehearsal import lifecycle
+from orchestrator.rehearsal.apiclient import ApiClient
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from tests.rehearsal.redis_clusters import get, kubectl, until
+from orchestrator.rehearsal.types import TYPES
+from tests.rehearsal.redis_clusters import kubectl, until
 
 MERGE = ("--type", "merge", "-p")
 
@@ -28,11 +32,25 @@ def kind_of(cluster: Rehearsed) -> str:
     return "deployment" if cluster.release == "2.15" else "dc"
 
 
-def found(cluster: Rehearsed, *words: str) -> dict[str, Any] | None:
+@cache
+def client(kubeconfig: Path) -> ApiClient:
+    return ApiClient(kubeconfig)
+
+
+def get(cluster: Rehearsed, kind: str, name: str = "", labels: str = "") -> dict[str, Any]:
+    """The object, or without a name the list; the kind as kubectl takes it."""
+    rt = next(rt for rt in TYPES if kind in (rt.plural, rt.singular, *rt.short_names))
+    version = f"apis/{rt.api_version}" if rt.group else f"api/{rt.version}"
+    path = f"/{version}/namespaces/{cluster.namespace}/{rt.plural}"
+    return client(cluster.kubeconfig).get(f"{path}/{name}" if name else f"{path}?labelSelector={labels}")
+
+
+def found(cluster: Rehearsed, kind: str, name: str) -> dict[str, Any] | None:
     """The object, or None where there is none."""
     try:
-        return get(cluster, *words)
-    except subprocess.CalledProcessError:
+        return get(cluster, kind, name)
+    except HTTPError as error:
+        assert error.code == 404
         return None
 
 
@@ -62,7 +80,7 @@ def condition(cluster: Rehearsed, kind: str) -> str:
 
 def pods_of(cluster: Rehearsed, name: str) -> list[dict[str, Any]]:
     label = "deployment" if cluster.release == "2.15" else "deploymentConfig"
-    return list(get(cluster, "pods", "-l", f"{label}={name}")["items"])
+    return list(get(cluster, "pods", labels=f"{label}={name}")["items"])
 
 
 def run_in(cluster: Rehearsed, workload: str, *words: str, container: str = "") -> subprocess.CompletedProcess[str]:
@@ -97,7 +115,7 @@ def zync_sql(cluster: Rehearsed, statement: str) -> list[list[str]]:
 
 def zync_routes(cluster: Rehearsed) -> dict[str, str]:
     """Host -> name of the Route, as far as zync made it and a router admitted it."""
-    routes = get(cluster, "routes", "-l", "3scale.net/created-by=zync")["items"]
+    routes = get(cluster, "routes", labels="3scale.net/created-by=zync")["items"]
     return {
         route["spec"]["host"]: route["metadata"]["name"]
         for route in routes

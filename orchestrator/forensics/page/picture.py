@@ -109,7 +109,7 @@ def axis(story: Story, scale: Scale, height: int) -> Iterator[Element]:
     for seconds in ticks(story, scale):
         at = story.started_at + timedelta(seconds=seconds)
         x = scale.x(at)
-        if x - last < TICK_ROOM or any(start < at < end for start, end in breaks_in(scale)):
+        if x - last < TICK_ROOM or x > WIDTH - TICK_ROOM or any(start < at < end for start, end in breaks_in(scale)):
             continue
         last = x
         yield element("line", x1=x, x2=x, y1=TOP - 8, y2=height, class_="grid")
@@ -146,8 +146,10 @@ def breaks_of(story: Story, scale: Scale, height: int) -> Iterator[Element]:
         x, seconds = scale.x(start), (end - start).total_seconds()
         title = element("title", f"nobody carried the run for {duration(seconds)}")
         yield element("rect", title, x=x, y=TOP - 8, width=BREAK, height=height - TOP + 8, class_="break")
-        yield element("text", duration(seconds), x=x + BREAK / 2, y=TOP + 34, class_="gap",
-                      transform=f"rotate(-90 {x + BREAK / 2 + 4} {TOP + 34})")
+        if height > 4 * LANE + TOP:  # else there is no room for it beside the rows
+            middle = x + BREAK / 2 + 4
+            yield element("text", duration(seconds), x=middle - 4, y=TOP + 34, class_="gap",
+                          transform=f"rotate(-90 {middle} {TOP + 34})")
 
 
 def turn_of(story: Story, scale: Scale, height: int) -> Iterator[Element]:

@@ -7,8 +7,8 @@ modules are found from here.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from pathlib import Path
 
 PROGRAMS = {
     ("system", "unicorn"): "portal", ("system", "rake"): "rake", ("system", "sidekiq"): "sidekiq",
@@ -21,7 +21,7 @@ PROGRAMS = {
 
 def main() -> None:
     product, program, *arguments = sys.argv[1:]
-    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))  # noqa: PTH100, PTH118, PTH120
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     module = importlib.import_module(f"orchestrator.rehearsal.standins.{PROGRAMS[product, program]}")
     sys.exit(module.main(arguments))
 

@@ -9,7 +9,6 @@ import base64
 import http.client
 import json
 import os
-import signal
 import ssl
 import sys
 import time
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.rehearsal.standins.schema import JOB_CLASS
 from orchestrator.rehearsal.standins.services import Unreachable
+from orchestrator.rehearsal.standins.serving import Ended
 from orchestrator.rehearsal.standins.sql import Database, SqlError
 
 POLL_SECONDS = 1.0
@@ -36,9 +36,10 @@ class Refused(Exception):
 
 
 def work(database: Database) -> None:
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    """Until SIGTERM, and then to the end of the jobs in hand."""
+    ended = Ended()
     routes = Routes(Path(os.environ["REHEARSAL_ACCOUNT"]))
-    while True:
+    while not ended:
         try:
             for job, arguments in database.run(JOBS):
                 for wanted in wanted_routes(json.loads(base64.b64decode(arguments))[0]):

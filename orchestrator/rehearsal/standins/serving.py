@@ -20,6 +20,20 @@ LISTENING = Path("listening")
 """In the container's directory, for its readiness probe."""
 
 
+class Ended:
+    """True once the process has been asked to end; whoever works in a loop looks at it between two rounds."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def __bool__(self) -> bool:
+        return self._asked
+
+    def _ask(self, number: int, frame: object) -> None:
+        self._asked = True
+
+
 def serve(names: tuple[str, ...], answer: Answer) -> None:
     """Serves on the pod's port, announced under `names`, until SIGTERM."""
     listener = socket.create_server(("127.0.0.1", int(os.environ["REHEARSAL_PORT"])))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from orchestrator.rehearsal.resp import RedisClient, RedisError
 from orchestrator.rehearsal.standins.services import Unreachable, redis, request
+from orchestrator.rehearsal.standins.serving import Ended
 from orchestrator.rehearsal.standins.zync_events import QUEUE, WORKER
 
 LIST = f"queue:{QUEUE}"
@@ -20,19 +20,21 @@ AGAIN_SECONDS = 1.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    while True:
+    """Ends between two jobs: one that is taken is told of, or goes back."""
+    ended = Ended()
+    while not ended:
         try:
             with redis(os.environ["REDIS_URL"]) as client:
-                while True:
+                while not ended:
                     _work(client)
         except (OSError, RedisError, Unreachable) as error:
             sys.stderr.write(f"{error}\n")
             time.sleep(AGAIN_SECONDS)
+    return 0
 
 
 def _work(client: RedisClient) -> None:
-    """One job. One that zync does not take goes back to the end of the queue's line, to be tried again."""
+    """One job. One that zync does not take goes back to the front of the line, to be tried again."""
     found = client.call("BRPOP", LIST, WAIT_SECONDS)
     if found is None:
         return

@@ -1,7 +1,6 @@
-"""A model of two Redis on a cluster, behind the same port as the live one.
+"""Two Redis on a cluster, behind the same port as the live one.
 
-It is a model, not a mock: files, processes and the ConfigMap behave as the real ones do where a restore
-depends on it (a stopping server writes its RDB, `appendonly yes` without an AOF starts empty, a 2.15
+Files, processes and the ConfigMap behave as the real ones do where a restore depends on it (a stopping server writes its RDB, `appendonly yes` without an AOF starts empty, a 2.15
 operator restarts both for an edit). What cannot happen on a cluster raises Impossible: that fails the test.
 """
 
@@ -27,11 +26,12 @@ from orchestrator.rdb_summary import DatabaseSummary, RdbSummary
 CONFIG = "port 6379\nsave 900 1\nsave 300 10\nsave 60 10000\nappendonly yes\nstop-writes-on-bgsave-error yes\n"
 NAMES = ("backend-redis", "system-redis")
 DIRECTORY = "/data"
+QUEUE = "queue:"  # keys of database 1 begin so, in this model
 RDB, AOF, PROOF = f"{DIRECTORY}/dump.rdb", f"{DIRECTORY}/appendonlydir", f"{DIRECTORY}/appendonlydir/manifest"
 
 
 class Impossible(AssertionError):
-    """Something that must never be done to a Redis."""
+    """Something that must never be done to an installation."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Server:
 
 @dataclass
 class ModelCluster:
-    """Implements Reader and Cluster. flavour: "2.13", "2.15" or "plain" (Deployments, no operator)."""
+    """Implements what of Reader and Cluster two Redis need. flavour: a release, or "plain" (Deployments, no operator)."""
 
     flavour: str = "2.13"
     text: str = CONFIG
@@ -87,7 +87,7 @@ class ModelCluster:
 
     @property
     def kind(self) -> str:
-        return "DeploymentConfig" if self.flavour == "2.13" else "Deployment"
+        return "Deployment" if self.flavour in ("2.15", "plain") else "DeploymentConfig"
 
     # ---- what there is to plan from ------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class ModelCluster:
                 name=f"{name}-dump.rdb", part=name, size_bytes=2, sha256=sha_of(self.new[name], -1),
                 rdb=RdbSummary(
                     version=10, size_bytes=2, sha256=sha_of(self.new[name], -1), checksum="good",
-                    databases={0: DatabaseSummary(keys=5, expires=0)},
+                    databases={n: DatabaseSummary(keys=k, expires=0) for n, k in counted(self.new[name]).items()},
                 ),
             )
             for name in NAMES
@@ -184,7 +184,7 @@ class ModelCluster:
             server.aof, server.rewriting, server.last_rewrite_ok = server.rewriting, None, True
         return RedisSeen(
             version="7.0.15", now_ms=0, is_loading=False, save=server.save, appendonly=server.appendonly,
-            keys={0: len(server.data)}, aof_rewrite_in_progress=is_rewriting, aof_rewrite_scheduled=False,
+            keys=counted(server.data), aof_rewrite_in_progress=is_rewriting, aof_rewrite_scheduled=False,
             bgsave_in_progress=False, aof_last_bgrewrite_ok=server.last_rewrite_ok, aof_last_write_ok=True,
         )
 
@@ -253,6 +253,9 @@ class ModelCluster:
             case fx.SwitchAppendingOn():
                 server.appendonly, server.rewriting = "yes", dict(server.data)
                 yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
+            case fx.FlushRedis():
+                server.data = {k: v for k, v in server.data.items() if not k.startswith(QUEUE)}
+                yield ev.RedisDatabaseFlushed(**at, pod=effect.pod, database=effect.database)
             case _:
                 raise Impossible(f"{effect}")
 
@@ -290,6 +293,12 @@ class ModelCluster:
                 raise Impossible("the AOF was removed below a server that appends to it")
             server.aof = None
         server.parts.pop(path, None)
+
+
+def counted(data: Mapping[str, str]) -> dict[int, int]:
+    """Keys by database, as INFO keyspace says: one that is empty is not in it."""
+    queues = sum(key.startswith(QUEUE) for key in data)
+    return {n: keys for n, keys in ((0, len(data) - queues), (1, queues)) if keys or n == 0}
 
 
 def sha_of(content: Mapping[str, str], writing: int) -> str:

@@ -1,0 +1,78 @@
+"""Plan -> what a user has to be allowed to do: the whole table, and nothing that is not in it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from orchestrator.effects import InPod
+from orchestrator.rights import IN_POD_KINDS, rights_of, rights_of_step
+from orchestrator.runbooks.options import Options
+from orchestrator.steps import AnyStep
+from tests.core.histories import begin_whole, opened
+from tests.core.test_whole import SHAPES, begin
+
+LEASE = {"get leases", "create leases", "update leases"}
+PODS = {"get pods", "list pods", "create pods/exec"}
+CONFIG = {"get configmaps", "patch configmaps"}
+MANAGER = {"get apimanagers", "patch apimanagers"}
+ROUTES = {"list routes", "delete routes"}
+CONFIGS = {"get deploymentconfigs", "patch deploymentconfigs", "create deploymentconfigs/instantiate", "get replicationcontrollers"}
+DEPLOYMENTS = {"get deployments", "patch deployments"}
+JOBS = {"get jobs", "delete jobs"}
+OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete") for resource in ("secrets", "configmaps")}
+
+
+@pytest.mark.parametrize(
+    ("name", "rights"),
+    [
+        pytest.param("2.13", LEASE | PODS | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
+        pytest.param("2.15", LEASE | PODS | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
+        pytest.param(
+            "2.15-postgresql-with-objects", LEASE | PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
+        ),
+        pytest.param("only-backend-redis", LEASE | PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
+        pytest.param("only-zync", LEASE | PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
+        pytest.param("only-objects", LEASE | OBJECTS, id="objects"),
+        pytest.param("fresh", LEASE | OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
+    ],
+)  # fmt: skip
+def test_the_rights_of_a_plan(name: str, rights: set[str]) -> None:
+    found = [right.say() for right in rights_of(begin(name).plan)]
+    assert set(found) == rights
+    assert len(found) == len(rights), "each is said once"
+
+
+def test_a_lease_comes_first() -> None:
+    first = [right.say() for right in rights_of(begin("2.13").plan)][:3]
+    assert first == ["get leases", "create leases", "update leases"]
+
+
+def every_step() -> list[AnyStep]:
+    return [step for name in SHAPES for step in begin(name).plan.steps] + list(
+        begin_whole("2.15", Options(only=("system-redis",))).plan.steps
+    )
+
+
+def test_every_kind_but_a_decision_needs_a_right() -> None:
+    kinds = {step.kind: set(rights_of_step(step)) for step in every_step()}
+    assert kinds.keys() == {kind.model_fields["kind"].default for kind in get_args(get_args(AnyStep)[0])}
+    assert [kind for kind, rights in kinds.items() if not rights] == ["decide_queues"]
+
+
+@pytest.mark.parametrize("name", ["2.13", "2.15", "2.13-postgresql"])
+def test_whoever_works_in_a_pod_may_enter_it(name: str) -> None:
+    """By what the journal of a restore and of its rollback says was to be done, not by the list itself."""
+    history = begin(name)
+    in_pod = {effect.model_fields["effect"].default for effect in InPod.__subclasses__()}
+    for step in history.plan.steps:
+        if step.kind in IN_POD_KINDS:
+            assert {right.say() for right in rights_of_step(step)} >= PODS
+    kinds = {step.id: step.kind for step in history.plan.steps}
+    history.live(opened(history.plan))
+    for record in history.records:
+        if record.type == "StepStarted" and record.step is not None:
+            entered = {effect["effect"] for effect in record.data["inverse"]} & in_pod
+            assert not entered or kinds[record.step] in IN_POD_KINDS, record.step
+

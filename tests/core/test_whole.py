@@ -1,0 +1,281 @@
+"""Restores of a whole installation on the model: as they should go, taken back, and with deaths at their boundaries.
+
+Every boundary of the way out is tried for two releases. Where all of them would take long, a stride of them
+is, from an offset that the run prints; with RESTORE_EXHAUSTIVE=1 in the environment it is every one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import cache
+from typing import Any, NamedTuple, cast
+
+import pytest
+
+from orchestrator import events as ev
+from orchestrator.runbooks.options import Options
+from tests.conftest import Tally
+from tests.core.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
+from tests.core.model import WholeCluster
+from tests.core.model.sql import CONTENTS, DEFAULT_HOSTS
+from tests.core.model.storage import OBJECTS, TREE
+
+IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
+
+
+class Shape(NamedTuple):
+    """What an installation is, and what of it is restored."""
+
+    release: str
+    options: Options = Options()
+    original: int | None = None  # what the APIManager says of every program's replicas
+    engine: str = "mysql"
+    external: tuple[str, ...] = ()
+    is_s3: bool = False
+    is_fresh: bool = False
+
+
+SHAPES = {
+    "2.11": Shape("2.11"),
+    "2.13": Shape("2.13"),
+    "2.13-three-replicas-in-the-apimanager": Shape("2.13", original=3),
+    "2.13-postgresql": Shape("2.13", engine="postgresql"),
+    "2.14-queues-dropped": Shape("2.14", Options(queues="drop")),
+    "2.15": Shape("2.15"),
+    "2.15-two-replicas-in-the-apimanager": Shape("2.15", original=2),
+    "2.15-postgresql-with-objects": Shape("2.15", Options(with_objects=True), engine="postgresql"),
+    "2.15-database-elsewhere": Shape("2.15", external=("system-database", "zync")),
+    "2.15-redis-elsewhere": Shape("2.15", external=("backend-redis", "system-redis")),
+    "2.14-object-store": Shape("2.14", is_s3=True),
+    "only-system-database": Shape("2.15", Options(only=("system-database",))),
+    "only-zync": Shape("2.13", Options(only=("zync",))),
+    "only-system-storage": Shape("2.13", Options(only=("system-storage",))),
+    "only-backend-redis": Shape("2.15", Options(only=("backend-redis",), queues="drop")),
+    "only-objects": Shape("2.15", Options(only=("objects",))),
+    "fresh": Shape("2.15", is_fresh=True),
+}
+MAIN = ("2.13", "2.15")  # tried at every boundary
+
+
+def begin(name: str) -> History:
+    shape = SHAPES[name]
+    return begin_whole(
+        shape.release, shape.options, original=shape.original, engine=shape.engine, external=shape.external,
+        is_s3=shape.is_s3, is_fresh=shape.is_fresh,
+    )  # fmt: skip
+
+
+def carried_out(name: str, seed: int = 0) -> History:
+    history = begin(name)
+    history.live(opened(history.plan), seed=seed)
+    return history
+
+
+def world(history: History) -> WholeCluster:
+    return cast(WholeCluster, history.cluster)
+
+
+@cache
+def beginning(name: str) -> dict[str, Any]:
+    cluster = world(begin(name))
+    return cluster.digest() | {"marks": cluster.template_marks()}
+
+
+@cache
+def end(name: str) -> dict[str, Any]:
+    return world(carried_out(name)).digest()
+
+
+def is_as_in_the_beginning(history: History, name: str) -> bool:
+    """Where backend-redis is not restored, what system-app's post hook has written into it stays: the plan says so."""
+    cluster = world(history)
+    found, wanted = cluster.digest() | {"marks": cluster.template_marks()}, dict(beginning(name))
+    if "backend-redis" not in history.plan.parts:
+        found["backend-redis"] = wanted["backend-redis"] = None
+    return found == wanted
+
+
+def some(deaths: list[History], stride: int) -> tuple[list[tuple[int, History]], str]:
+    """Every death, or every n-th from an offset of chance; and how to say which."""
+    if IS_EXHAUSTIVE:
+        return list(enumerate(deaths)), "each"
+    stride = max(1, min(stride, len(deaths) // 4))
+    offset = random.randrange(stride)
+    return list(enumerate(deaths))[offset::stride], f"every {stride}th from {offset}"
+
+
+# ---- as it should go -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_uninterrupted_restore_finishes(name: str) -> None:
+    history = carried_out(name)
+    assert history.state().closed == "finished", history.state().reason
+    before, after = beginning(name), world(history).digest()
+    if not SHAPES[name].is_fresh:
+        assert {k: after[k] for k in ("spec", "replicas", "hooks", "text")} == {k: before[k] for k in ("spec", "replicas", "hooks", "text")}
+
+
+@pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if not (shape.options.only or shape.is_fresh)])
+def test_afterwards_everything_is_as_in_the_bundle(name: str) -> None:
+    history, shape = carried_out(name), SHAPES[name]
+    cluster = world(history)
+    for database in cluster.databases.values():
+        assert database.content == CONTENTS[database.name, "new"]
+    for redis, server in cluster.servers.items():
+        wanted = {k: v for k, v in cluster.new[redis].items() if not (is_dropped(shape, redis) and k.startswith("queue:"))}
+        assert server.data.items() >= wanted.items()
+        assert server.aof == server.data
+        assert not is_dropped(shape, redis) or "queue:new" not in server.data
+    if "system" in cluster.databases and "backend-redis" in cluster.servers:
+        assert cluster.servers["backend-redis"].data["service:3"] == "1", "the post hook wrote what the backup lacked"
+    if not shape.is_s3:
+        assert cluster.tree_files == TREE | {"only-here.txt": "stays"}
+    if shape.release in ("2.14", "2.15"):
+        assert cluster.index == ("new system" if "system" in cluster.databases else "elsewhere")
+
+
+def is_dropped(shape: Shape, redis: str) -> bool:
+    return shape.options.queues == "drop" and redis == "backend-redis"
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_afterwards_every_host_of_the_database_has_a_route(name: str) -> None:
+    routes = world(carried_out(name)).routes_of
+    hosts = {h for h in CONTENTS["system", "new"].hosts if h.endswith(".apps.example")}
+    assert set(routes) == hosts > set(DEFAULT_HOSTS)
+    assert all(route.is_admitted for route in routes.values())
+
+
+def test_objects_are_replaced_by_key_and_redis_config_is_left_alone() -> None:
+    cluster = world(carried_out("2.15-postgresql-with-objects"))
+    assert cluster.objects["Secret/system-smtp"] == OBJECTS["Secret/system-smtp"] | {"extra": "stays"}
+    assert "ConfigMap/redis-config" not in cluster.objects
+
+
+# ---- and back ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_finished_restore_is_taken_back(name: str) -> None:
+    history = carried_out(name)
+    history.live(TURNED)
+    assert history.state().closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, name)
+
+
+@pytest.mark.parametrize("name", ["2.13", "2.15"])
+def test_the_second_of_two_restores_is_taken_back_and_then_the_first(name: str) -> None:
+    """What an earlier run has left to be known by comes back with it."""
+    first = carried_out(name)
+    after_first = sql_of(first)
+    second = History(first.cluster, first.plan, run="later")
+    second.live(opened(second.plan))
+    second.live(TURNED)
+    assert second.state().closed == "rolled back", second.state().reason
+    assert sql_of(second) == after_first
+    first.live(TURNED)
+    assert first.state().closed == "rolled back", first.state().reason
+    assert is_as_in_the_beginning(first, name)
+
+
+def sql_of(history: History) -> dict[str, Any]:
+    return {key: world(history).digest()[key] for key in ("databases", "volumes", "tree", "routes", "spec", "replicas")}
+
+
+# ---- deaths ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_one_death_at_every_boundary(name: str, tally: Tally) -> None:
+    deaths = begin(name).deaths(resumed, seed=1)
+    assert len(deaths) > 200, "too few boundaries to be a whole restore"
+    for n, history in enumerate(deaths):
+        assert go_on(history, resumed, seed=n).closed == "finished", (n, history.state().reason)
+        assert world(history).digest() == end(name), n
+    tally(f"{name}, whole: died at each of {len(deaths)} moments, resumed, same end")
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", [name for name in SHAPES if name not in MAIN])
+def test_one_death_somewhere(name: str, tally: Tally) -> None:
+    chosen, how = some(begin(name).deaths(resumed, seed=2), 23)
+    for n, history in chosen:
+        assert go_on(history, resumed, seed=n).closed == "finished", (n, history.state().reason)
+        assert world(history).digest() == end(name), n
+    tally(f"{name}, whole: died at {how} of the moments, resumed, same end ({len(chosen)})")
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", SHAPES)
+def test_rollback_from_a_prefix(name: str, tally: Tally) -> None:
+    deaths = [dead for dead in begin(name).deaths(resumed, seed=3) if dead.records]
+    chosen, how = some(deaths, 7 if name in MAIN else 29)
+    for n, history in chosen:
+        assert go_on(history, turned, seed=n).closed == "rolled back", (n, history.state().reason)
+        assert is_as_in_the_beginning(history, name), n
+    tally(f"{name}, whole: rolled back from {how} of {len(deaths)} prefixes, same as the beginning")
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["2.13", "2.15", "2.13-postgresql", "2.15-postgresql-with-objects"])
+def test_a_rollback_that_dies(name: str, tally: Tally) -> None:
+    deaths = carried_out(name).deaths(turned, seed=4)
+    assert len(deaths) > 80, "too few boundaries to be a whole rollback"
+    chosen, how = some(deaths, 5)
+    for n, history in chosen:
+        assert go_on(history, turned, seed=n).closed == "rolled back", (n, history.state().reason)
+        assert is_as_in_the_beginning(history, name), n
+    tally(f"{name}, whole: a rollback died at {how} of {len(deaths)} moments, resumed, same as the beginning")
+
+
+# ---- a load that the server refuses ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["2.13", "2.13-postgresql"])
+def test_a_load_that_ends_with_an_error_is_asked_about(name: str) -> None:
+    history = begin(name)
+    world(history).doomed_jobs = 1
+    state = go_on(history, resumed)
+    assert (state.closed, state.needs) == ("paused", "decision")
+    (asked,) = [fact for fact in history.facts() if isinstance(fact, ev.DecisionAsked)]
+    assert "ERROR 1064" in asked.question
+    ended = [fact.code for fact in history.facts() if isinstance(fact, ev.RemoteJobExited) and fact.step == asked.step]
+    assert [code for code in ended if code] != []
+    answer = ev.DecisionRecorded(step=asked.step, verdict="not-done", reason="there is room again", by="test")
+    history.live([answer, *resumed(history)])
+    assert history.state().closed == "finished", history.state().reason
+    assert world(history).digest() == end(name)
+
+
+@pytest.mark.parametrize("name", ["2.13", "2.13-postgresql"])
+def test_a_load_that_ended_with_an_error_is_taken_back(name: str) -> None:
+    history = begin(name)
+    world(history).doomed_jobs = 1
+    go_on(history, resumed)
+    assert go_on(history, turned).closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, name)
+
+
+# ---- a pod of sidekiq that is replaced while system-app is stopped ------------------------------------
+
+
+def test_without_sidekiq_the_storage_is_left_out_by_a_decision() -> None:
+    """Its new pod waits for system-app (T11), and system-storage has no other way in (T3): the run says so and goes on."""
+    history = next(h for h in begin("2.13").deaths(resumed) if h.state().steps and h.state().steps["scale-down-system-app"].status == "finished")
+    world(history).replace_pod("system-sidekiq")
+    state = go_on(history, resumed)
+    assert (state.closed, state.needs) == ("paused", "resume")
+    assert "sync-system-storage: system-sidekiq: its pods are not ready" in state.reason
+    assert state.steps["check-system-database-loaded"].status == "finished", "the other parts have gone on"
+    for step in ("sync-system-storage", "check-system-storage-synced"):
+        assert history.state().steps[step].status in ("failed", "pending")
+        history.live([*skipping(step), *resumed(history)])
+    assert history.state().needs == "verification"
+    assert "check-system-storage-restored" in history.state().reason
+    assert world(history).apps["system-sidekiq"].is_complete
+
+
+def skipping(step: str) -> list[ev.Fact]:
+    return [ev.DecisionRecorded(step=step, verdict="skip", reason="restored alone afterwards", by="test")]

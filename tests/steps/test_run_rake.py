@@ -1,0 +1,83 @@
+"""seen -> standing, do, undo, restored: a rake task as a job of its own in a pod."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.effects import StartJob, StopJob
+from orchestrator.events import RemoteJobExited, RemoteJobLost
+from orchestrator.port import PodJobSeen
+from orchestrator.steps.base import CLEAR
+from orchestrator.steps.run_rake import ATTEMPTS_MAX, RakePicture, RunRake
+from tests.steps.seeing import ROLLING, RUNNING, STEP, WHERE, ctx
+
+STEP_ = RunRake(**STEP, task="searchd:optimal_index")
+
+
+def seen(state: str, code: int | None = None) -> RakePicture:
+    job = PodJobSeen.model_validate({"state": state, "code": code, "complaint": "no such index"})
+    return RakePicture(workload=RUNNING, job=job)
+
+
+NEVER, RUNS, LOST, WELL, BADLY = seen("never"), seen("running"), seen("lost"), seen("exited", 0), seen("exited", 1)
+
+
+@pytest.mark.parametrize(
+    ("picture", "attempt", "standing"),
+    [
+        pytest.param(NEVER, 0, "clear", id="not-begun"),
+        pytest.param(RUNS, 1, "busy", id="running"),
+        pytest.param(WELL, 1, "done", id="ended-well"),
+        pytest.param(LOST, 1, "clear", id="killed"),
+        pytest.param(NEVER, 1, "clear", id="gone-with-its-pod"),
+        pytest.param(BADLY, 1, "clear", id="failed"),
+        pytest.param(BADLY, ATTEMPTS_MAX, "torn", id="failed-too-often"),
+        pytest.param(RakePicture(workload=ROLLING), 0, "busy", id="a-rollout-is-under-way"),
+        pytest.param(RakePicture(workload=None), 0, "busy", id="the-workload-is-gone"),
+    ],
+)
+def test_standing(picture: RakePicture, attempt: int, standing: str) -> None:
+    assert STEP_.standing(picture, ctx(attempt=attempt)).name == standing
+
+
+def test_why_it_failed_is_said() -> None:
+    assert STEP_.standing(BADLY, ctx(attempt=1)).reason == "rake searchd:optimal_index ended with 1: no such index"
+
+
+def test_do_starts_it_detached() -> None:
+    assert list(STEP_.do(NEVER, ctx(attempt=2, epoch=4))) == [
+        StartJob(
+            directory="", job="run.step", attempt=2, epoch=4, program="rake", arguments=("searchd:optimal_index",), **WHERE
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("picture", "standing"),
+    [
+        pytest.param(WELL, "done", id="ended"),
+        pytest.param(NEVER, "done", id="never-begun"),
+        pytest.param(RUNS, "clear", id="still-running"),
+        pytest.param(RakePicture(workload=ROLLING), "done", id="it-goes-with-its-pod"),
+        pytest.param(RakePicture(workload=None), "done", id="the-workload-is-gone"),
+    ],
+)
+def test_the_way_back(picture: RakePicture, standing: str) -> None:
+    assert STEP_.restored(picture, ctx(NEVER)).name == standing
+
+
+def test_one_that_still_runs_is_stopped() -> None:
+    assert list(STEP_.undo(RUNS, ctx(NEVER, epoch=4))) == [StopJob(directory="", job="run.step", epoch=4, **WHERE)]
+
+
+@pytest.mark.parametrize(
+    ("picture", "facts"),
+    [
+        pytest.param(WELL, [RemoteJobExited], id="well"),
+        pytest.param(BADLY, [RemoteJobExited], id="badly"),
+        pytest.param(LOST, [RemoteJobLost], id="lost"),
+        pytest.param(RUNS, [], id="running"),
+    ],
+)
+def test_its_end_is_a_fact(picture: RakePicture, facts: list[type]) -> None:
+    assert [type(fact) for fact in STEP_.confirm(picture, CLEAR, ctx())] == facts

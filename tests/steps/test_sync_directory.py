@@ -1,0 +1,53 @@
+"""seen -> standing, do, undo, restored: a directory brought into a pod, and its stash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.effects import PutTreeBack, SyncTree
+from orchestrator.port import TreeSeen
+from orchestrator.steps.sync_directory import SyncDirectory, TreePicture
+from tests.steps.seeing import RESTARTED, ROLLING, RUNNING, STEP, WHERE, ctx
+
+STEP_ = SyncDirectory(**STEP, source="system", path="/opt/system", digest="abc")
+STASH = "/opt/system/.replaced-by-run"
+
+
+def seen(**tree: Any) -> TreePicture:
+    return TreePicture(workload=RUNNING, tree=TreeSeen(**{"same": 3, "missing": 0, "differing": 0, **tree}))
+
+
+@pytest.mark.parametrize(
+    ("picture", "standing", "restored"),
+    [
+        pytest.param(seen(missing=2, differing=1), "clear", "done", id="nothing-was-copied"),
+        pytest.param(seen(missing=1, has_stash=True, created=1), "clear", "clear", id="some-were"),
+        pytest.param(seen(has_stash=True, created=2, replaced=1), "done", "clear", id="all-were"),
+        pytest.param(seen(extra=4), "done", "done", id="it-was-the-same-before"),
+        pytest.param(seen(missing=2, has_stash=True), "clear", "clear", id="put-back-but-for-the-stash"),
+        pytest.param(TreePicture(workload=ROLLING), "busy", "busy", id="a-rollout-is-under-way"),
+        pytest.param(TreePicture(workload=None), "busy", "busy", id="the-workload-is-gone"),
+    ],
+)
+def test_standing(picture: TreePicture, standing: str, restored: str) -> None:
+    assert STEP_.standing(picture, ctx()).name == standing
+    assert STEP_.restored(picture, ctx(seen(missing=2, differing=1))).name == restored
+
+
+def test_do_and_undo_name_the_pod_that_was_seen() -> None:
+    assert list(STEP_.do(seen(missing=1), ctx())) == [
+        SyncTree(source="system", path="/opt/system", stash=STASH, digest="abc", **WHERE)
+    ]
+    (effect,) = STEP_.undo(TreePicture(workload=RESTARTED, tree=seen().tree), ctx(seen()))
+    assert isinstance(effect, PutTreeBack)
+    assert (effect.path, effect.stash, effect.pod) == ("/opt/system", STASH, "backend-redis-2")
+
+
+def test_the_recorded_inverse_is_the_stash() -> None:
+    assert list(STEP_.undo(seen(missing=1), ctx(seen(missing=1)))) == [PutTreeBack(path="/opt/system", stash=STASH, **WHERE)]
+
+
+def test_another_run_has_another_stash() -> None:
+    assert STEP_.stash(ctx(run="run-2")) != STEP_.stash(ctx(run="run-1"))
