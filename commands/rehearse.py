@@ -22,6 +22,7 @@ from commands.options import (
     Only,
     Output,
     OutputAs,
+    Patience,
     QueuesAs,
     Reason,
     Release,
@@ -75,6 +76,7 @@ def rehearse(
     seed: Seed = None,
     down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left, and remove its files.")] = False,
     journal: JournalPath = None,
+    patience: Patience = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
@@ -102,7 +104,7 @@ def rehearse(
         kubeconfig = line.kubeconfig if line else kubeconfig
         rehearsed(
             cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True), kubeconfig,
-            fresh=fresh, die_at=die_at, rollback=rollback, verbose=verbose, output=output,
+            fresh=fresh, die_at=die_at, rollback=rollback, patience=patience or 0.0, verbose=verbose, output=output,
         )
     except BaseException:
         printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
@@ -118,7 +120,7 @@ def rehearse(
 
 def rehearsed(
     cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, *, fresh: bool,
-    die_at: int | None, rollback: bool, verbose: bool, output: Output,
+    die_at: int | None, rollback: bool, patience: float, verbose: bool, output: Output,
 ) -> None:
     """Plan, run, prove; take back and prove again where asked for. A fresh one is two runs: objects, then data."""
     from orchestrator.rehearsal.digest import picture
@@ -127,17 +129,19 @@ def rehearsed(
     with wiring.live_cluster(str(kubeconfig), "", cluster.namespace, bundle) as live:
         if fresh:
             made, found, _ = wiring.sound_plan(live, report, said)
-            start(made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL)
+            start(
+                made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL, patience=patience
+            )
         with looked_at(cluster):
             before = picture(cluster)
         made, found, _ = wiring.sound_plan(live, report, said)
         run = start(
             made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at),
-            context=REHEARSAL,
+            context=REHEARSAL, patience=patience,
         )
         prove(cluster, bundle, made.parts, output, drops_queues=said.queues == "drop")
         if rollback:
-            take_back(live, ledger, run, verbose=verbose)
+            take_back(live, ledger, run, patience=patience, verbose=verbose)
             with looked_at(cluster):
                 different = before.differences(picture(cluster))
             if different:
@@ -189,10 +193,10 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
     tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
-def take_back(live: LiveCluster, ledger: Journal, run: str, *, verbose: bool) -> None:
-    from orchestrator.runs import load, to_roll_back
+def take_back(live: LiveCluster, ledger: Journal, run: str, *, patience: float, verbose: bool) -> None:
+    from orchestrator.runs import load, to_roll_back, with_patience
 
-    carry(ledger, live, run, load(ledger, run).plan, to_roll_back(), verbose=verbose)
+    carry(ledger, live, run, load(ledger, run).plan, with_patience(to_roll_back(), patience), verbose=verbose)
 
 
 def dying(die_at: int | None) -> Callable[[Entry], None]:
