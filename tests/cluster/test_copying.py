@@ -132,7 +132,7 @@ def test_a_file_is_fetched_whole_or_not_at_all(live: Live, pod: WorkloadSeen, tm
     changing = live.cluster.in_files.fetch(pod, str(there), here)
     next(changing)
     there.write_bytes(content[::-1])
-    with pytest.raises(ClusterUnreachable, match="changed while it was copied|arrived damaged"):
+    with pytest.raises(ClusterUnreachable, match=r"changed while it was copied|arrived damaged"):
         list(changing)
     assert here.read_bytes() == content
     with pytest.raises(ClusterRefused, match="is no file"):
