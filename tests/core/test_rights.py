@@ -34,7 +34,7 @@ OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete")
             "2.15-postgresql-with-objects", LEASE | PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
         ),
         pytest.param("only-backend-redis", LEASE | PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
-        pytest.param("only-zync", LEASE | PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
+        pytest.param("only-zync", LEASE | PODS | MANAGER | CONFIGS, id="zync"),
         pytest.param("only-objects", LEASE | OBJECTS, id="objects"),
         pytest.param("fresh", LEASE | OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
     ],
