@@ -22,7 +22,7 @@ for t in "$@"; do
     one=${left%%"|"*}; case $left in *"|"*) left=${left#*"|"} ;; *) left= ;; esac
     ! command -v "$one" >/dev/null || found=1
   done
-  [ -n "$found" ] || echo "$t" | sed 's/|/ or /g'
+  [ -n "$found" ] || echo "$t"
 done
 echo end
 """

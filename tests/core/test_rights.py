@@ -32,17 +32,10 @@ OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete")
         pytest.param(
             "2.15-postgresql-with-objects", PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
         ),
-<<<<<<< HEAD
         pytest.param("only-backend-redis", PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
-        pytest.param("only-zync", PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
+        pytest.param("only-zync", PODS | MANAGER | CONFIGS, id="zync"),
         pytest.param("only-objects", OBJECTS, id="objects"),
         pytest.param("fresh", OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
-=======
-        pytest.param("only-backend-redis", LEASE | PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
-        pytest.param("only-zync", LEASE | PODS | MANAGER | CONFIGS, id="zync"),
-        pytest.param("only-objects", LEASE | OBJECTS, id="objects"),
-        pytest.param("fresh", LEASE | OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
->>>>>>> core
     ],
 )  # fmt: skip
 def test_the_rights_of_a_plan(name: str, rights: set[str]) -> None:
