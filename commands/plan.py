@@ -13,6 +13,7 @@ import typer
 from commands import printer, wiring
 from commands.options import (
     Context,
+    Delete,
     Kubeconfig,
     Namespace,
     Only,
@@ -37,6 +38,7 @@ def plan(
     kubeconfig: Kubeconfig = "",
     only: Only = None,
     with_objects: WithObjects = False,
+    delete: Delete = False,
     queues: QueuesAs = None,
     reason: Reason = "",
     out: Annotated[Path | None, typer.Option(help="Write the plan here; `restore run` takes it.")] = None,
@@ -48,7 +50,7 @@ def plan(
 
     Exit status: 20 bundle invalid, 22 preflight refused, 30 unreachable, 31 refused by the cluster.
     """
-    said = wiring.options_of(only, with_objects=with_objects, queues=queues, reason=reason)
+    said = wiring.options_of(only, with_objects=with_objects, is_deleting=delete, queues=queues, reason=reason)
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
         made, found, warnings = wiring.sound_plan(cluster, report, said)

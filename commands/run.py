@@ -14,6 +14,7 @@ from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import (
     Context,
+    Delete,
     JournalPath,
     Kubeconfig,
     Namespace,
@@ -48,6 +49,7 @@ def run(
     kubeconfig: Kubeconfig = "",
     only: Only = None,
     with_objects: WithObjects = False,
+    delete: Delete = False,
     queues: QueuesAs = None,
     reason: Reason = "",
     journal: JournalPath = None,
@@ -67,7 +69,8 @@ def run(
     planned = read_plan(source) if source.is_file() else None
     bundle = Path(planned["bundle"]) if planned else source
     said = options_of_plan(planned) if planned else wiring.options_of(
-        only, with_objects=with_objects, queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason
+        only, with_objects=with_objects, is_deleting=delete,
+        queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason,
     )
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:

@@ -81,14 +81,15 @@ def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: st
 
 
 def options_of(
-    only: Sequence[str] | None, *, with_objects: bool = False, queues: str | None = None, reason: str = ""
+    only: Sequence[str] | None, *, with_objects: bool = False, is_deleting: bool = False,
+    queues: str | None = None, reason: str = "",
 ) -> Options:
     """What was said on the command line about a restore; who said it is who runs this program."""
     from orchestrator.runbooks.options import Options
     from orchestrator.runs import user
 
     return Options(
-        only=only_of(only), with_objects=with_objects, queues=queues or None,  # type: ignore[arg-type]
+        only=only_of(only), with_objects=with_objects, is_deleting=is_deleting, queues=queues or None,  # type: ignore[arg-type]
         queues_by=user() if queues else "", queues_reason=reason if queues else "",
     )
 

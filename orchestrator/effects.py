@@ -226,7 +226,8 @@ class SyncTree(InPod):
     """Bring a directory of the bundle into the pod: only what is missing or differs.
 
     What would be overwritten is set aside in `stash`, on the same volume, which also lists what is created.
-    Nothing is deleted; links are kept as links and never followed.
+    What only the pod has stays, unless `is_deleting`: then it is set aside too. Links are kept as links and
+    never followed.
     """
 
     effect: Literal["sync_tree"] = "sync_tree"
@@ -234,9 +235,11 @@ class SyncTree(InPod):
     path: str
     stash: str
     digest: str
+    is_deleting: bool = False
 
     def say(self) -> str:
-        return f"sync {self.source}/ to {self.path}"
+        also = ", and set aside what only the pod has" if self.is_deleting else ""
+        return f"sync {self.source}/ to {self.path}{also}"
 
 
 class PutTreeBack(InPod):
