@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.rehearsal.lifecycle import Rehearsed
-    from orchestrator.rehearsal.line.keeping import Line
     from orchestrator.runbooks.options import Options
 
 
@@ -86,20 +85,14 @@ def rehearse(
     Exit status: as `restore run`; 6 when the data is not there, or a rollback is not exact.
     """
     if down:
-        count = stop_all()
-        printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
+        stop_all()
         return
-    faults = Faults(
-        cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
-        resets_per_mib=reset_rate or 0.0,
-    )
+    faults = Faults(cut_every or 0, *(stall or (0, 0.0)), latency or 0.0, bandwidth or 0, reset_rate or 0.0)
     said = wiring.options_of(only, queues=queues, reason=reason)
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
-    kubeconfig = cluster.kubeconfig
+    kubeconfig = kubeconfig_to(cluster, faults, seed)
     try:
-        line = line_to(cluster, faults, seed) if faults != Faults() else None
-        kubeconfig = line.kubeconfig if line else kubeconfig
         rehearsed(
             cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True), kubeconfig,
             fresh=fresh, die_at=die_at, rollback=rollback, verbose=verbose, output=output,
@@ -108,8 +101,6 @@ def rehearse(
         printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
         printer.tell("stop it with: restore rehearse --down")
         raise
-    if line is not None:
-        printer.tell(f"the line carried {line.told()}")
     if keep:
         (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
     else:
@@ -236,8 +227,10 @@ def begin(
     return cluster
 
 
-def line_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Line:
-    """A bad line to the cluster; it ends with it, and a resumed run goes through it again."""
+def kubeconfig_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Path:
+    """The cluster's own; with faults that of a bad line to it, which a resumed run goes through again."""
+    if faults == Faults():
+        return cluster.kubeconfig
     from orchestrator.rehearsal import lifecycle
     from orchestrator.rehearsal.line import keeping
 
@@ -246,21 +239,24 @@ def line_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Line:
     except (lifecycle.RehearsalFailed, OSError) as error:
         raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
     printer.tell(f"bad line: {faults}; seed {line.seed}")
-    return line
+    return line.kubeconfig
 
 
 def end(cluster: Rehearsed) -> None:
     from orchestrator.rehearsal import lifecycle
+    from orchestrator.rehearsal.line import keeping
 
+    if line := keeping.find(cluster.root):
+        printer.tell(f"the line carried {line.told()}")
     lifecycle.stop(cluster.root)
     shutil.rmtree(cluster.root, ignore_errors=True)
 
 
-def stop_all() -> int:
+def stop_all() -> None:
     """Stop what runs, and remove what the stopped ones have left on the disk."""
     from orchestrator.rehearsal import lifecycle
 
     stopped = lifecycle.stop_all(base())
     for root in base().glob("*"):
         shutil.rmtree(root, ignore_errors=True)
-    return stopped
+    printer.say(f"stopped {stopped} embedded cluster{'' if stopped == 1 else 's'}")
