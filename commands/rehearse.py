@@ -8,8 +8,9 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -22,6 +23,7 @@ from commands.options import (
     Only,
     Output,
     OutputAs,
+    Patience,
     QueuesAs,
     Reason,
     Release,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.rehearsal.lifecycle import Rehearsed
+    from orchestrator.rehearsal.line.keeping import Line
     from orchestrator.runbooks.options import Options
 
 
@@ -74,6 +77,7 @@ def rehearse(
     seed: Seed = None,
     down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left, and remove its files.")] = False,
     journal: JournalPath = None,
+    patience: Patience = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
@@ -85,50 +89,72 @@ def rehearse(
     Exit status: as `restore run`; 6 when the data is not there, or a rollback is not exact.
     """
     if down:
-        stop_all()
+        count = stop_all()
+        printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
-    faults = Faults(cut_every or 0, *(stall or (0, 0.0)), latency or 0.0, bandwidth or 0, reset_rate or 0.0)
+    how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
     said = wiring.options_of(only, queues=queues, reason=reason)
+    faults = Faults(
+        cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
+        resets_per_mib=reset_rate or 0.0,
+    )
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
-    kubeconfig = kubeconfig_to(cluster, faults, seed)
-    try:
-        rehearsed(
-            cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True), kubeconfig,
-            fresh=fresh, die_at=die_at, rollback=rollback, verbose=verbose, output=output,
-        )
-    except BaseException:
-        printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
-        printer.tell("stop it with: restore rehearse --down")
-        raise
+    kubeconfig = over_the_line(cluster, bundle, said, wiring.open_journal(journal, write=True), faults, seed, how)
     if keep:
         (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
     else:
         end(cluster)
 
 
+class How(NamedTuple):
+    """How a rehearsal is carried out, and what is shown of it."""
+
+    fresh: bool
+    die_at: int | None
+    rollback: bool
+    patience: float
+    verbose: bool
+    output: Output
+
+
+def over_the_line(
+    cluster: Rehearsed, bundle: Path | None, said: Options, ledger: Journal, faults: Faults, seed: int | None, how: How
+) -> Path:
+    """The rehearsal, behind a bad line where faults are named; returns the kubeconfig that it used."""
+    kubeconfig = cluster.kubeconfig
+    try:
+        line = line_to(cluster, faults, seed) if faults != Faults() else None
+        kubeconfig = line.kubeconfig if line else kubeconfig
+        rehearsed(cluster, bundle or cluster.root / "bundle", said, ledger, kubeconfig, how)
+    except BaseException:
+        printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
+        printer.tell("stop it with: restore rehearse --down")
+        raise
+    if line is not None:
+        printer.tell(f"the line carried {line.told()}")
+    return kubeconfig
+
+
 def rehearsed(
-    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, *, fresh: bool,
-    die_at: int | None, rollback: bool, verbose: bool, output: Output,
+    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, how: How
 ) -> None:
     """Plan, run, prove; take back and prove again where asked for. A fresh one is two runs: objects, then data."""
     from orchestrator.rehearsal.digest import picture
 
     report = wiring.sound_bundle(bundle, said)
+    started = partial(start, verbose=how.verbose, output=how.output, context=REHEARSAL, patience=how.patience)
     with wiring.live_cluster(str(kubeconfig), "", cluster.namespace, bundle) as live:
-        if fresh:
+        if how.fresh:
             made, found, _ = wiring.sound_plan(live, report, said)
-            start(made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL)
+            started(made, found, report, live, ledger)
         with looked_at(cluster):
             before = picture(cluster)
         made, found, _ = wiring.sound_plan(live, report, said)
-        run = start(
-            made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at),
-            context=REHEARSAL,
-        )
-        prove(cluster, bundle, made.parts, output, drops_queues=said.queues == "drop")
-        if rollback:
-            take_back(live, ledger, run, verbose=verbose)
+        run = started(made, found, report, live, ledger, heard=dying(how.die_at))
+        prove(cluster, bundle, made.parts, how.output, drops_queues=said.queues == "drop")
+        if how.rollback:
+            take_back(live, ledger, run, patience=how.patience, verbose=how.verbose)
             with looked_at(cluster):
                 different = before.differences(picture(cluster))
             if different:
@@ -180,10 +206,10 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
     tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
-def take_back(live: LiveCluster, ledger: Journal, run: str, *, verbose: bool) -> None:
-    from orchestrator.runs import load, to_roll_back
+def take_back(live: LiveCluster, ledger: Journal, run: str, *, patience: float, verbose: bool) -> None:
+    from orchestrator.runs import load, to_roll_back, with_patience
 
-    carry(ledger, live, run, load(ledger, run).plan, to_roll_back(), verbose=verbose)
+    carry(ledger, live, run, load(ledger, run).plan, with_patience(to_roll_back(), patience), verbose=verbose)
 
 
 def dying(die_at: int | None) -> Callable[[Entry], None]:
@@ -227,10 +253,8 @@ def begin(
     return cluster
 
 
-def kubeconfig_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Path:
-    """The cluster's own; with faults that of a bad line to it, which a resumed run goes through again."""
-    if faults == Faults():
-        return cluster.kubeconfig
+def line_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Line:
+    """A bad line to the cluster; it ends with it, and a resumed run goes through it again."""
     from orchestrator.rehearsal import lifecycle
     from orchestrator.rehearsal.line import keeping
 
@@ -239,24 +263,21 @@ def kubeconfig_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Path:
     except (lifecycle.RehearsalFailed, OSError) as error:
         raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
     printer.tell(f"bad line: {faults}; seed {line.seed}")
-    return line.kubeconfig
+    return line
 
 
 def end(cluster: Rehearsed) -> None:
     from orchestrator.rehearsal import lifecycle
-    from orchestrator.rehearsal.line import keeping
 
-    if line := keeping.find(cluster.root):
-        printer.tell(f"the line carried {line.told()}")
     lifecycle.stop(cluster.root)
     shutil.rmtree(cluster.root, ignore_errors=True)
 
 
-def stop_all() -> None:
+def stop_all() -> int:
     """Stop what runs, and remove what the stopped ones have left on the disk."""
     from orchestrator.rehearsal import lifecycle
 
     stopped = lifecycle.stop_all(base())
     for root in base().glob("*"):
         shutil.rmtree(root, ignore_errors=True)
-    printer.say(f"stopped {stopped} embedded cluster{'' if stopped == 1 else 's'}")
+    return stopped

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ PINGS_MAX = 4
 STALL_SECONDS = 300.0  # a reader in the pod may stall; a server that is blocked by it answers no ping
 OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # a range of a file that is read, or the names of all files of a volume
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
+
+# It warns of every connection that is cut under TLS; that is what the errors here are for.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 T = TypeVar("T")
 

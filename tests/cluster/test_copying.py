@@ -119,6 +119,26 @@ def test_a_client_that_is_killed_leaves_what_it_had_confirmed(live: Live, pod: W
     assert not part.exists()
 
 
+def test_a_file_is_fetched_whole_or_not_at_all(live: Live, pod: WorkloadSeen, tmp_path: Path) -> None:
+    content, there, here = os.urandom(6 * 1024 * 1024), tmp_path / "there", tmp_path / "here"
+    there.write_bytes(content)
+    facts = live.cluster.in_files.fetch(pod, str(there), here)
+    next(facts)
+    facts.close()  # type: ignore[attr-defined]
+    assert not here.exists()
+    left = list(live.cluster.in_files.fetch(pod, str(there), here))
+    assert here.read_bytes() == content
+    assert sum(chunk.size_bytes for chunk in left) < len(content)
+    changing = live.cluster.in_files.fetch(pod, str(there), here)
+    next(changing)
+    there.write_bytes(content[::-1])
+    with pytest.raises(ClusterUnreachable, match=r"changed while it was copied|arrived damaged"):
+        list(changing)
+    assert here.read_bytes() == content
+    with pytest.raises(ClusterRefused, match="is no file"):
+        list(live.cluster.in_files.fetch(pod, str(tmp_path), here))
+
+
 def test_a_pod_that_is_replaced_in_the_midst_is_not_written_to_any_more(live: Live, tmp_path: Path) -> None:
     name, source = f"replaced-{next(NUMBERS)}", f"dump-{next(NUMBERS)}"
     first, content = live.pod(name), os.urandom(20 * 1024 * 1024)
