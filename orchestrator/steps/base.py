@@ -158,3 +158,10 @@ def address(kind: str, name: str, workload: WorkloadSeen | None) -> dict[str, st
     """Where an in-pod effect goes: the pod and container that were seen, and no other."""
     assert workload is not None
     return {"kind": kind, "workload": name, "pod": workload.pod, "container": workload.container}
+
+
+def rollout_commands(tool: str, kind: str, workload: str) -> tuple[str, ...]:
+    """What a person would type to roll a workload out, and to watch it."""
+    if kind == "DeploymentConfig":
+        return f"{tool} rollout latest dc/{workload}", f"{tool} rollout status dc/{workload}"
+    return f"{tool} rollout restart deployment/{workload}", f"{tool} rollout status deployment/{workload}"

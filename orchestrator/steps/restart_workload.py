@@ -12,7 +12,17 @@ from typing import Literal, cast
 from orchestrator.effects import DeleteJob, Effect, RollOut
 from orchestrator.events import Confirmation, RolloutCompleted
 from orchestrator.port import JobSeen, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, clear, settled
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    busy,
+    clear,
+    rollout_commands,
+    settled,
+)
 
 
 class RestartPicture(Seen):
@@ -118,11 +128,7 @@ class RestartWorkload(Step):
             yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=mark)
 
     def shell(self, tool: str) -> tuple[str, ...]:
-        if self.is_config:
-            start, watched = f"{tool} rollout latest dc/{self.workload}", f"dc/{self.workload}"
-        else:
-            start, watched = f"{tool} rollout restart deployment/{self.workload}", f"deployment/{self.workload}"
-        return start, f"{tool} rollout status {watched}"
+        return rollout_commands(tool, self.workload_kind, self.workload)
 
 
 def has_failed(workload: WorkloadSeen | None) -> bool:
