@@ -13,10 +13,12 @@ import typer
 from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import (
+    AcceptIrreversible,
     Context,
     JournalPath,
     Kubeconfig,
     Namespace,
+    NoSafetyCopy,
     Only,
     Output,
     OutputAs,
@@ -48,6 +50,8 @@ def run(
     only: Only = None,
     with_objects: WithObjects = False,
     queues: QueuesAs = None,
+    no_safety_copy: NoSafetyCopy = None,
+    accept_irreversible: AcceptIrreversible = None,
     reason: Reason = "",
     journal: JournalPath = None,
     yes: Yes = False,
@@ -65,7 +69,8 @@ def run(
     planned = read_plan(source) if source.is_file() else None
     bundle = Path(planned["bundle"]) if planned else source
     said = options_of_plan(planned) if planned else wiring.options_of(
-        only, with_objects=with_objects, queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason
+        only, with_objects=with_objects, queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason,
+        no_safety_copy=no_safety_copy, accepted=accept_irreversible,
     )
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
@@ -155,4 +160,5 @@ def options_of_plan(planned: dict[str, Any]) -> Options:
     from orchestrator.runbooks.options import Options
 
     said = dict(planned["options"])
-    return Options(**(said | {"only": tuple(said["only"])}))
+    lists = ("only", "no_safety_copy")
+    return Options(**(said | {name: tuple(said.get(name, ())) for name in lists}))

@@ -234,6 +234,8 @@ def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list
             return [ev.StepFoundBusy(**at, reason=standing.reason)]
         case "done":
             return [ev.StepFoundRestored(**at, seen=picture)]
+        case "lost":
+            return [ev.StepFailed(**at, reason=standing.reason)]
         case _:
             return [ev.DriftFound(**at, reason=standing.reason, before=ctx.before or {}, now=picture)]
 

@@ -387,6 +387,18 @@ class QueuesDecided(Confirmation):
         return f"{self.by} decided that the job queues of backend-redis are {self.verdict}: {self.reason}"
 
 
+class IrreversibleAccepted(Confirmation):
+    """That a database is loaded over without a safety copy, who accepted it, and why."""
+
+    name = "IrreversibleAccepted"
+    part: str
+    by: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.by} accepted that the load of {self.part} cannot be taken back: {self.reason}"
+
+
 class ManagerFieldSet(EffectFact):
     name = "ManagerFieldSet"
     manager: str

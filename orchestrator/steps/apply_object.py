@@ -13,7 +13,7 @@ from typing import Literal, cast
 from orchestrator.effects import ApplyObject as Apply
 from orchestrator.effects import Effect, PutObjectBack
 from orchestrator.port import ObjectSeen, Reader, Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, torn
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, torn
 
 
 class ObjectPicture(Seen):
@@ -22,12 +22,23 @@ class ObjectPicture(Seen):
 
 class ApplyObject(Step):
     Picture = ObjectPicture
-    undo_note = "what was there before is brought back from the Secret that keeps it; what was not is deleted"
     kind: Literal["apply_object"] = "apply_object"
     object_kind: Literal["Secret", "ConfigMap", "APIManager"]
     name: str
     source: str
     sha256: str  # of the file
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy"
+
+    @property
+    def undo_note(self) -> str:
+        return f"{self.object_kind} {self.name}: the keys that this run has changed get back what they held, or it is deleted where it was not there"
+
+    @property
+    def copy_note(self) -> str:
+        return "kept in the namespace, in a Secret of this run"
 
     def stash(self, ctx: Context) -> str:
         return f"restore-undo-{ctx.run}-{self.object_kind.lower()}-{self.name}"

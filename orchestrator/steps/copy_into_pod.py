@@ -22,7 +22,6 @@ class CopyPicture(Seen):
 
 class CopyIntoPod(Step):
     Picture = CopyPicture
-    undo_note = "removed, with what was written to it since"
     kind: Literal["copy_into_pod"] = "copy_into_pod"
     workload_kind: str
     workload: str
@@ -30,6 +29,10 @@ class CopyIntoPod(Step):
     path: str
     size_bytes: int
     sha256: str
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove {self.path}, with what was written to it since"
 
     def part(self, ctx: Context) -> str:
         return f"{self.path}.part-{ctx.run}"

@@ -40,7 +40,6 @@ class RoutesPicture(Seen):
 
 class ResyncRoutes(Step):
     Picture = RoutesPicture
-    undo_note = "the routes that it made are deleted"
     kind: Literal["resync_routes"] = "resync_routes"
     workload_kind: str
     workload: str
@@ -51,6 +50,10 @@ class ResyncRoutes(Step):
     database_workload: str = ""
     engine: Engine = "mysql"
     database: str = ""
+
+    @property
+    def undo_note(self) -> str:
+        return "delete the routes that were made for hosts which had none"
 
     def probe(self, reader: Reader, ctx: Context) -> RoutesPicture:
         workload = reader.workload(self.workload_kind, self.workload)

@@ -18,6 +18,7 @@ from orchestrator.steps.base import (
     Context,
     Standing,
     Step,
+    WayBack,
     address,
     busy,
     clear,
@@ -37,11 +38,18 @@ class RakePicture(Seen):
 
 class RunRake(Step):
     Picture = RakePicture
-    undo_note = "stopped if it runs; what it wrote is made again from the database at any time"
     kind: Literal["run_rake"] = "run_rake"
     workload_kind: str
     workload: str
     task: str
+
+    @property
+    def way_back(self) -> WayBack:
+        return "nothing"
+
+    @property
+    def undo_note(self) -> str:
+        return "stopped if it runs; what it wrote is made from the database, by the same task at any time"
 
     def probe(self, reader: Reader, ctx: Context) -> RakePicture:
         workload = reader.workload(self.workload_kind, self.workload)

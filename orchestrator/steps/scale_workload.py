@@ -27,7 +27,6 @@ class ScalePicture(Seen):
 
 class ScaleWorkload(Step):
     Picture = ScalePicture
-    undo_note = "scaled back, in the APIManager and in the workload"
     kind: Literal["scale_workload"] = "scale_workload"
     workload_kind: str
     workload: str
@@ -37,6 +36,11 @@ class ScaleWorkload(Step):
     field_is_there: bool = False  # what the field has to be
     field_value: int | None = None
     jobs: tuple[str, ...] = ()  # Jobs that the operator runs again for this
+
+    @property
+    def undo_note(self) -> str:
+        where = f"in {'.'.join(self.path)} of APIManager {self.manager} and in the workload" if self.path else "in the workload"
+        return f"scale {self.workload} back to what it was when this step began, {where}"
 
     def probe(self, reader: Reader, ctx: Context) -> ScalePicture:
         workload = reader.workload(self.workload_kind, self.workload)

@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutBack, SetAside
 from orchestrator.port import FileSeen, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, settled, torn
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, settled, torn
 
 
 class AsidePicture(Seen):
@@ -21,11 +21,22 @@ class AsidePicture(Seen):
 
 class SetAsideFile(Step):
     Picture = AsidePicture
-    undo_note = "renamed back"
     kind: Literal["set_aside_file"] = "set_aside_file"
     workload_kind: str
     workload: str
     path: str
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy"
+
+    @property
+    def undo_note(self) -> str:
+        return f"rename {self.path}-before-RUN back to {self.path}"
+
+    @property
+    def copy_note(self) -> str:
+        return "a rename beside it: needs no room"
 
     def aside(self, ctx: Context) -> str:
         return f"{self.path}-before-{ctx.run}"

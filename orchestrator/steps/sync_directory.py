@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutTreeBack, SyncTree
 from orchestrator.port import Reader, Seen, TreeSeen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, settled
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, settled
 
 
 class TreePicture(Seen):
@@ -21,7 +21,6 @@ class TreePicture(Seen):
 
 class SyncDirectory(Step):
     Picture = TreePicture
-    undo_note = "what it created is removed, what it replaced is put back"
     kind: Literal["sync_directory"] = "sync_directory"
     workload_kind: str
     workload: str
@@ -29,6 +28,18 @@ class SyncDirectory(Step):
     path: str
     digest: str  # of the bundle's directory
     size_bytes: int = 0  # of its files
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy"
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove from {self.path} what was created, put back what was replaced"
+
+    @property
+    def copy_note(self) -> str:
+        return "what is replaced is renamed on its volume: needs no room"
 
     def stash(self, ctx: Context) -> str:
         return f"{self.path}/.replaced-by-{ctx.run}"
