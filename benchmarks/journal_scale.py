@@ -24,6 +24,7 @@ from time import perf_counter, process_time
 from journal import Draft, Head, Journal, Record
 from journal.records import GENESIS, Row, chain, encode
 from orchestrator.recorder import entries_of
+from orchestrator.runs import refuse_over_an_open_run
 from orchestrator.state import fold
 from tests.core.histories import START
 from tests.forensics.tellings import restored
@@ -93,6 +94,18 @@ def measure(directory: Path, runs: int, facts: int, rounds: int) -> Iterator[str
         times = [(few(), many()) for _ in range(rounds)]
         a, b = (median(time[side] for time in times) for side in (0, 1))
         yield f"{name:<26} {a:>6.2f} s with one run   {b:>6.2f} s with {runs}   ratio {b / a:.2f}"
+    yield opening(small, large)
+
+
+def opening(small: Path, large: Path) -> str:
+    """What `restore run` asks of the journal before it begins: whether a run on this installation has not ended."""
+    times = []
+    for path in (small, large):
+        with Journal.open(path, write=True) as journal:
+            start = process_time()
+            refuse_over_an_open_run(journal, "another installation")
+            times.append(process_time() - start)
+    return f"{'before restore run':<26} {times[0]:>6.2f} s with one run   {times[1]:>6.2f} s with all"
 
 
 def folding(facts: int) -> Iterator[str]:

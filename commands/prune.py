@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
     from journal import Journal, Outline
 
-CLOSING = frozenset({"RunFinished", "RollbackFinished"})  # a run that ended otherwise may still have to be gone on with
-
 
 def prune(
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Runs whose last fact is older: 30d, 4w.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
-    compact: Annotated[bool, typer.Option("--compact", help="Then make the file smaller: rewrites it.")] = False,
+    compact: Annotated[bool, typer.Option("--compact", help="Then make the file smaller: rewrites it, locked meanwhile.")] = False,
     journal: JournalPath = None,
     yes: Yes = False,
     output: OutputAs = Output.table,
@@ -32,7 +30,8 @@ def prune(
     Of each run its id, times and chain head stay, and the removal itself is a fact that `restore log journal`
     shows. Runs that have not ended are never removed.
 
-    Exit status: 0 done, 2 the age is none, 4 not confirmed, 10 unknown journal, 12 journal damaged.
+    Exit status: 0 done, 2 the age is none, 4 not confirmed, 10 unknown journal, 11 --compact while a run is
+    carried, 12 journal damaged.
     """
     from orchestrator.clock import SystemClock
     from orchestrator.runs import explained, user
@@ -45,17 +44,37 @@ def prune(
         wiring.confirm(
             f"Remove the facts of {counted(old)}? They can no longer be rolled back, reported on or replayed.", yes=yes
         )
+        if compact:
+            refuse_while_carried(ledger)
         with explained():
-            ledger.prune([one.run for one in old], actor=user(), now=now)
+            for one in old:  # a transaction each: a restore that goes on meanwhile has to be able to write
+                ledger.prune([one.run], actor=user(), now=now)
             if compact:
                 ledger.compact()
     show(ledger, old, output, dry_run=dry_run)
 
 
 def is_old(run: Outline, now: datetime, age: timedelta) -> bool:
+    """A run that has not ended may still have to be gone on with, however old it is."""
     from datetime import datetime
 
-    return run.last_type in CLOSING and datetime.fromisoformat(run.last_at) < now - age
+    from orchestrator.runs import ENDINGS
+
+    return run.last_type in ENDINGS and datetime.fromisoformat(run.last_at) < now - age
+
+
+def refuse_while_carried(ledger: Journal) -> None:
+    """Rewriting the file keeps it locked for as long as that takes; a run that cannot write stops."""
+    from journal import holder_is_alive
+    from orchestrator.errors import RunHeldElsewhere
+
+    for one in ledger.outlines():
+        lease = ledger.lease_of(one.run)
+        if lease is not None and holder_is_alive(lease.holder) is not False:
+            raise RunHeldElsewhere(
+                f"{lease.holder} carries {one.run}: --compact would keep the journal from it",
+                hint=f"restore status {one.run} --watch",
+            )
 
 
 def counted(runs: list[Outline]) -> str:

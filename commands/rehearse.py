@@ -6,7 +6,8 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -107,7 +108,8 @@ def rehearsed(
         if fresh:
             made, found, _ = wiring.sound_plan(live, report, said)
             start(made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL)
-        before = picture(cluster)
+        with looked_at(cluster):
+            before = picture(cluster)
         made, found, _ = wiring.sound_plan(live, report, said)
         run = start(
             made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at),
@@ -116,7 +118,8 @@ def rehearsed(
         prove(cluster, bundle, made.parts, output, drops_queues=said.queues == "drop")
         if rollback:
             take_back(live, ledger, run, verbose=verbose)
-            different = before.differences(picture(cluster))
+            with looked_at(cluster):
+                different = before.differences(picture(cluster))
             if different:
                 raise VerificationMissed(
                     f"after the rollback {len(different)} places differ: {', '.join(different[:5])}",
@@ -125,11 +128,27 @@ def rehearsed(
             printer.tell(f"rolled back: digest {before.sha256} as before the run")
 
 
+@contextmanager
+def looked_at(cluster: Rehearsed) -> Iterator[None]:
+    """A server of the embedded cluster that cannot be asked is a rehearsal that failed, and no bug of a restore."""
+    from orchestrator.rehearsal.databases import SqlError
+    from orchestrator.rehearsal.resp import RedisError
+
+    try:
+        yield
+    except (SqlError, RedisError, LookupError, OSError) as error:
+        raise RehearsalFailed(
+            f"the embedded cluster could not be looked at: {error} (see {cluster.root}/cluster.log)",
+            hint="restore rehearse --down",
+        ) from error
+
+
 def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Output, *, drops_queues: bool) -> None:
     """Every key, row, file and host of the bundle against the running installation; queues that were dropped apart."""
     from orchestrator.rehearsal.proof import compare
 
-    rows = compare(cluster, bundle, parts)
+    with looked_at(cluster):
+        rows = compare(cluster, bundle, parts)
     if drops_queues:
         dropped = [r for r in rows if (r.workload, r.database) == ("backend-redis", "db1")]
         rows = [r for r in rows if r not in dropped]

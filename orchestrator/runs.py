@@ -96,6 +96,8 @@ def load(journal: Journal, run: str) -> Loaded:
                 f"a fact of {run} cannot be read: {str(error).splitlines()[0]}", hint=f"restore verify {run}"
             ) from error
     if not entries:
+        with explained(run):
+            journal.refuse_pruned(run)
         raise RunUnknown(f"there is no run {run} in {journal.path}", hint="restore runs")
     try:
         return Loaded(run, entries, fold(entries))
@@ -306,9 +308,13 @@ def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
             )
 
 
+# After one of these nothing is done but by turning back, so a run that ends with one need not be read to know it.
+ENDINGS = frozenset({ev.RunFinished.name, ev.RollbackFinished.name})
+
+
 def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:
     """A new restore would take a half-restored state for the original: end the one before first."""
-    for run in journal.runs():
+    for run in (one.run for one in reversed(journal.outlines()) if one.last_type not in ENDINGS):
         state = load(journal, run).state
         known = state.opened is not None and state.opened.context.get("namespace_uid") == namespace_uid
         if known and state.closed not in ("finished", "rolled back") and state.before_of():

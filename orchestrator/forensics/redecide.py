@@ -232,9 +232,10 @@ def read_picture(step: Step, picture: Json | None) -> Seen | None:
 def context(run: str, told: Told, state: RunState) -> Context:
     """What the step knew besides what it saw, as the engine gives it."""
     known = state.steps[told.step]
+    waited = (told.at - known.busy_since).total_seconds() if known.busy_since else 0.0
     return Context(
-        run=run, now=stamp(told.at), attempt=known.attempt, before=known.before,
-        after=known.after, pictures=state.before_of(),
+        run=run, now=stamp(told.at), attempt=known.attempt, before=known.before, after=known.after,
+        pictures=state.before_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
     )
 
 

@@ -106,11 +106,14 @@ def backend_steps(found: Installation, after: tuple[str, ...]) -> Iterator[AnySt
             yield restart(found, app, "backend", ("9.5.6-1",) if name == "backend-worker" else (), after)
 
 
-def system_steps(found: Installation, after: tuple[str, ...]) -> Iterator[AnyStep]:
-    """Guide 9.5.7 to 9.5.8.2, strictly one after the other: each waits for the one before to be ready (T11)."""
+def system_steps(found: Installation, after: tuple[str, ...], applied: tuple[str, ...]) -> Iterator[AnyStep]:
+    """Guide 9.5.7 to 9.5.8.2, strictly one after the other: each waits for the one before to be ready (T11).
+
+    applied: the load that memcache has to forget the values of before for, on the way back too.
+    """
     memcache, last = found.app("system-memcache"), after
     if memcache is not None and replicas_of(memcache):
-        yield restart(found, memcache, "system", (), after)
+        yield restart(found, memcache, "system", (), applied or after, applies="".join(applied))
         last = (*after, f"restart-{memcache.name}")
     yield from bring_back(found, last)
 
@@ -134,12 +137,12 @@ def bring_back(found: Installation, after: tuple[str, ...]) -> Iterator[AnyStep]
 
 
 def restart(
-    found: Installation, app: AppWorkload, lane: str, cites: tuple[str, ...], after: tuple[str, ...]
+    found: Installation, app: AppWorkload, lane: str, cites: tuple[str, ...], after: tuple[str, ...], applies: str = ""
 ) -> AnyStep:
     return RestartWorkload(
         id=f"restart-{app.name}", title=f"restart {app.name}", needs=(saved_spec(app.name), *after), cites=cites, lane=lane,
         workload_kind=app.kind, workload=app.name, manager=found.manager.name if found.manager else "",
-        jobs=hook_jobs(found, app), budget_seconds=SCALE_BUDGET_SECONDS,
+        jobs=hook_jobs(found, app), applies=applies, budget_seconds=SCALE_BUDGET_SECONDS,
     )
 
 

@@ -126,7 +126,8 @@ def ending(
     """3scale's programs again, when all of the data and of the objects is there; and the last looks."""
     after = (*ends_of_data(found, parts), *applied)
     last = after[0]
-    for step in apps.system_steps(found, after):
+    loaded = ("load-system-database",) if "system-database" in parts else ()
+    for step in apps.system_steps(found, after, loaded):
         yield step
         last = step.id
     database, file = found.database("system-database"), bundle.file_of("system-database")

@@ -85,14 +85,26 @@ class RestartWorkload(Step):
             )
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        """A DeploymentConfig's rollout leaves nothing in its template, so there is nothing to take back."""
+        """A DeploymentConfig's rollout leaves nothing in its template: it is only restarted again where it applies a change.
+
+        Then what it holds of the data that is taken back is forgotten too. Before its end was seen, nobody has filled it.
+        """
         picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
-        if before is None or before.workload is None or self.workload_kind == "DeploymentConfig":
+        after = cast("RestartPicture | None", self.picture(ctx.after))
+        if before is None or before.workload is None or (self.is_config and not (self.applies and after)):
             return DONE
         if waiting := self.unsettled(picture):
             return waiting
         assert picture.workload is not None
+        if self.is_config:
+            assert after and after.workload
+            is_restarted = ctx.undo_attempt and picture.workload.revision != after.workload.revision
+            return DONE if is_restarted else CLEAR
         return DONE if picture.workload.restarted_at == before.workload.restarted_at else CLEAR
+
+    @property
+    def is_config(self) -> bool:
+        return self.workload_kind == "DeploymentConfig"
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
@@ -100,11 +112,12 @@ class RestartWorkload(Step):
             if job and job.state == "failed":
                 yield DeleteJob(job=name, uid=job.uid)
         then = before.workload if before else picture.workload
-        if then is not None and self.workload_kind != "DeploymentConfig":
-            yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=then.restarted_at)
+        if then is not None and (self.applies or not self.is_config):
+            mark = ctx.now if self.is_config else then.restarted_at
+            yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=mark)
 
     def shell(self, tool: str) -> tuple[str, ...]:
-        if self.workload_kind == "DeploymentConfig":
+        if self.is_config:
             start, watched = f"{tool} rollout latest dc/{self.workload}", f"dc/{self.workload}"
         else:
             start, watched = f"{tool} rollout restart deployment/{self.workload}", f"deployment/{self.workload}"

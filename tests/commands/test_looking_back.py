@@ -374,7 +374,7 @@ def test_prune_removes_old_runs_keeps_their_heads_and_is_a_fact(own: Path) -> No
     assert json.loads(looked(own, "runs", "-o", "json")) == []
     for run, head in heads.items():
         assert f"its head was {head.seq}:{head.digest}" in looked(own, "verify", run, code=10)
-        assert head.digest in looked(own, "log", run, code=10)
+        assert all(head.digest in looked(own, verb, run, code=10) for verb in ("log", "status", "resume", "report"))
     log = looked(own, "log", "journal")
     assert all(f"removed run {run}: {head.seq} facts" in log and head.digest in log for run, head in heads.items())
     assert looked(own, "verify", "journal").startswith("OK: 2 facts, chain unbroken, a record of removals")
@@ -392,3 +392,15 @@ def test_prune_keeps_what_has_not_ended_and_what_is_young(own: Path) -> None:
     assert len(json.loads(looked(own, "runs", "-o", "json"))) == 3
     looked(own, "prune", "--older-than", "1s", "--yes")
     assert [found["run"] for found in json.loads(looked(own, "runs", "-o", "json"))] == ["open"]
+
+
+def test_prune_does_not_lock_the_journal_away_from_a_run(own: Path) -> None:
+    with Journal.open(own, write=True) as journal:
+        lease = journal.take_lease("open", this_holder(), ttl_seconds=60, now=datetime.now(UTC))
+        journal.append(lease, [Draft("RunOpened", {})], recorded_at=datetime.now(UTC))
+        prune = ("prune", "--older-than", "1s", "--yes")
+        assert "would keep the journal from it" in looked(own, *prune, "--compact", code=11)
+        assert len(journal.runs()) == 3, "refused before anything was removed"
+        looked(own, *prune)
+        assert journal.runs() == ["open"]
+        journal.append(lease, [Draft("RunPaused", {"reason": "r", "needs": "resume"})], recorded_at=datetime.now(UTC))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
@@ -24,7 +24,7 @@ class FaultyCluster:
         self.faults: list[str] = []
         cluster.operator_looks = self.chance.randint(1, 6)
 
-    def copy(self) -> FaultyCluster:
+    def copy(self) -> Self:
         raise NotImplementedError("a sequence of faults cannot be branched")
 
     def mend(self) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
 from journal import Draft, Record
+from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.engine import Engine
 from orchestrator.lanes import Work
 from orchestrator.plan import Plan
-from orchestrator.port import Cluster
 from orchestrator.recorder import Admit, Published, Recorder, entries_of
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
@@ -29,10 +29,12 @@ from tests.drills.mortal import MortalCluster
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
-class World(Cluster, Protocol):
-    """A cluster that can be copied as it is now."""
+class World(Protocol):
+    """A cluster, as far as the plan asks for one, that can be copied as it is now."""
 
     def copy(self) -> Self: ...
+
+    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]: ...
 
 
 class Death(BaseException):

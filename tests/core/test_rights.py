@@ -7,13 +7,13 @@ from typing import get_args
 import pytest
 
 from orchestrator.effects import InPod
+from orchestrator.events import StepStarted
 from orchestrator.rights import IN_POD_KINDS, rights_of, rights_of_step
 from orchestrator.runbooks.options import Options
 from orchestrator.steps import AnyStep
 from tests.core.histories import begin_whole, opened
 from tests.core.test_whole import SHAPES, begin
 
-LEASE = {"get leases", "create leases", "update leases"}
 PODS = {"get pods", "list pods", "create pods/exec"}
 CONFIG = {"get configmaps", "patch configmaps"}
 MANAGER = {"get apimanagers", "patch apimanagers"}
@@ -27,26 +27,21 @@ OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete")
 @pytest.mark.parametrize(
     ("name", "rights"),
     [
-        pytest.param("2.13", LEASE | PODS | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
-        pytest.param("2.15", LEASE | PODS | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
+        pytest.param("2.13", PODS | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
+        pytest.param("2.15", PODS | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
         pytest.param(
-            "2.15-postgresql-with-objects", LEASE | PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
+            "2.15-postgresql-with-objects", PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
         ),
-        pytest.param("only-backend-redis", LEASE | PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
-        pytest.param("only-zync", LEASE | PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
-        pytest.param("only-objects", LEASE | OBJECTS, id="objects"),
-        pytest.param("fresh", LEASE | OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
+        pytest.param("only-backend-redis", PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
+        pytest.param("only-zync", PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
+        pytest.param("only-objects", OBJECTS, id="objects"),
+        pytest.param("fresh", OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
     ],
 )  # fmt: skip
 def test_the_rights_of_a_plan(name: str, rights: set[str]) -> None:
     found = [right.say() for right in rights_of(begin(name).plan)]
     assert set(found) == rights
     assert len(found) == len(rights), "each is said once"
-
-
-def test_a_lease_comes_first() -> None:
-    first = [right.say() for right in rights_of(begin("2.13").plan)][:3]
-    assert first == ["get leases", "create leases", "update leases"]
 
 
 def every_step() -> list[AnyStep]:
@@ -71,8 +66,8 @@ def test_whoever_works_in_a_pod_may_enter_it(name: str) -> None:
             assert {right.say() for right in rights_of_step(step)} >= PODS
     kinds = {step.id: step.kind for step in history.plan.steps}
     history.live(opened(history.plan))
-    for record in history.records:
-        if record.type == "StepStarted" and record.step is not None:
-            entered = {effect["effect"] for effect in record.data["inverse"]} & in_pod
-            assert not entered or kinds[record.step] in IN_POD_KINDS, record.step
+    for fact in history.facts():
+        if isinstance(fact, StepStarted):
+            entered = {effect["effect"] for effect in fact.inverse} & in_pod
+            assert not entered or kinds[fact.step] in IN_POD_KINDS, fact.step
 

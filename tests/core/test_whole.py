@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.port import Cluster
 from orchestrator.runbooks.options import Options
 from tests.conftest import Tally
 from tests.core.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
@@ -56,6 +57,9 @@ SHAPES = {
     "fresh": Shape("2.15", is_fresh=True),
 }
 MAIN = ("2.13", "2.15")  # tried at every boundary
+
+
+EVERYTHING: Cluster = WholeCluster()  # by its types too: every verb of a Reader, and perform
 
 
 def begin(name: str) -> History:
@@ -132,6 +136,7 @@ def test_afterwards_everything_is_as_in_the_bundle(name: str) -> None:
         assert cluster.servers["backend-redis"].data["service:3"] == "1", "the post hook wrote what the backup lacked"
     if not shape.is_s3:
         assert cluster.tree_files == TREE | {"only-here.txt": "stays"}
+    assert cluster.cached == ("new system" if "system" in cluster.databases else "")
     if shape.release in ("2.14", "2.15"):
         assert cluster.index == ("new system" if "system" in cluster.databases else "elsewhere")
 

@@ -6,6 +6,7 @@ guide.txt has the id of every command of guide 9.5 with one line on it. Golden p
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from orchestrator.plan import Plan
 from orchestrator.rights import IN_POD_KINDS
 from orchestrator.runbooks import apps
 from orchestrator.runbooks.options import Options
-from orchestrator.runbooks.threescale import LEFT_OUT
+from orchestrator.runbooks.threescale import LEFT_OUT, restore_plan
 from orchestrator.steps.base import LookingStep
 from orchestrator.steps.check_workloads import CheckWorkloads
 from tests.core.histories import begin_whole
@@ -162,10 +163,8 @@ def test_objects_are_there_before_whoever_reads_them_starts(name: str) -> None:
 # ---- what an installation is decides ---------------------------------------------------------------------
 
 
-def plan_with(**changes: object) -> Plan:
+def plan_with(**changes: dict[str, Any]) -> Plan:
     """2.13, one of its programs changed: by name, what differs."""
-    from orchestrator.runbooks.threescale import restore_plan
-
     cluster = WholeCluster("2.13")
     found = cluster.installation()
     changed = {name.replace("_", "-"): change for name, change in changes.items()}

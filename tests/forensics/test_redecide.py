@@ -42,6 +42,18 @@ def test_random_plans_are_decided_as_they_were(seed: int) -> None:
             assert differences(told(left)) == []
 
 
+@pytest.mark.parametrize("die_at", [0, 80, 200])
+@pytest.mark.parametrize("flavour", ["2.13", "2.15"])
+def test_a_restore_of_everything_is_decided_as_it_was(flavour: str, die_at: int) -> None:
+    history = histories.begin_whole(flavour)
+    history.live(histories.opened(history.plan), die_at=die_at, seed=1)
+    histories.go_on(history, histories.resumed, 1)
+    histories.go_on(history, histories.turned, 1)
+    found = redecide(RUN, told(history))
+    assert found.differences == ()
+    assert found.moves > 200
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_run_over_a_bad_line_is_decided_as_it_was(seed: int) -> None:
     history = over_a_bad_line(seed)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.effects import CopyIn, StartJob, StopJob
-from orchestrator.events import DumpLoaded, RemoteJobExited, RemoteJobLost
+from orchestrator.events import DumpLoaded, Json, RemoteJobExited, RemoteJobLost
 from orchestrator.port import DatabaseSeen, PodJobSeen
 from orchestrator.steps.base import CLEAR, DONE
 from orchestrator.steps.load_dump import LoadDump, LoadPicture
@@ -73,7 +73,7 @@ def test_a_torn_load_that_cannot_be_repeated_is_asked_about() -> None:
 
 def job(program: str, *arguments: str, attempt: int = 2) -> StartJob:
     return StartJob(
-        directory="", job="run.step", attempt=attempt, epoch=4, program=program, arguments=arguments, **WHERE  # type: ignore[arg-type]
+        directory="", job="run.step", attempt=attempt, epoch=4, program=program, arguments=arguments, **WHERE
     )
 
 
@@ -131,7 +131,7 @@ EMPTIED = DatabaseSeen(is_there=True, tables=0)
     ],
 )
 def test_the_way_back(picture: LoadPicture, undo_attempt: int, is_after: bool, standing: str) -> None:
-    after = {} if is_after else None
+    after: Json | None = {} if is_after else None
     assert MYSQL.restored(picture, ctx(BEGUN, undo_attempt=undo_attempt, after=after)).name == standing
 
 
@@ -160,5 +160,5 @@ def test_the_finding_is_a_fact(picture: LoadPicture, standing: Any, facts: list[
 
 
 def test_progress_is_what_the_job_has_read() -> None:
-    assert MYSQL.progress(seen(RUNS)) == (30, 100)
-    assert MYSQL.progress(seen(WELL)) is None
+    assert MYSQL.progress(seen(RUNS)) == 30
+    assert MYSQL.progress(seen(WELL)) == 0

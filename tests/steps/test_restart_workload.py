@@ -11,12 +11,13 @@ from orchestrator.events import RolloutCompleted
 from orchestrator.port import JobSeen, WorkloadSeen
 from orchestrator.steps.base import CLEAR, DONE
 from orchestrator.steps.restart_workload import RestartPicture, RestartWorkload
-from tests.steps.seeing import RESTARTED, ROLLING, RUNNING, STEP, at, ctx
+from tests.steps.seeing import RESTARTED, ROLLING, RUNNING, STEP, at, ctx, json_of
 
 NOW = "2026-11-23T03:00:00Z"
 STEP_ = RestartWorkload(**STEP)
 CONFIG = RestartWorkload(**{**STEP, "workload_kind": "DeploymentConfig"})
 HOOKED = RestartWorkload(**STEP, jobs=("pre",))
+CACHE = RestartWorkload(**{**STEP, "workload_kind": "DeploymentConfig"}, needs=("load",), applies="load")
 MARKED = at(RESTARTED, restarted_at=NOW)
 FAILED = at(ROLLING, kind="DeploymentConfig", revision="2", waiting_for="backend-redis: rollout 2 is Failed")
 
@@ -105,6 +106,26 @@ def test_do(picture: RestartPicture, effects: list[Any]) -> None:
 )
 def test_the_way_back(step: RestartWorkload, picture: RestartPicture, before: RestartPicture | None, standing: str) -> None:
     assert step.restored(picture, ctx(before)).name == standing
+
+
+@pytest.mark.parametrize(
+    ("picture", "after", "undo_attempt", "standing"),
+    [
+        pytest.param(seen(RESTARTED), seen(RESTARTED), 0, "clear", id="it-holds-what-is-taken-back"),
+        pytest.param(seen(at(RESTARTED, revision="3")), seen(RESTARTED), 0, "clear", id="and-was-restarted-by-a-later-run"),
+        pytest.param(seen(at(RESTARTED, revision="3")), seen(RESTARTED), 1, "done", id="restarted-by-this-one"),
+        pytest.param(seen(RESTARTED), seen(RESTARTED), 1, "clear", id="begun-and-not-restarted"),
+        pytest.param(seen(RESTARTED), None, 0, "done", id="nobody-has-filled-it"),
+        pytest.param(seen(FAILED), seen(RESTARTED), 1, "clear", id="that-failed"),
+        pytest.param(seen(ROLLING), seen(RESTARTED), 1, "busy", id="a-rollout-is-under-way"),
+    ],
+)
+def test_a_cache_is_emptied_on_the_way_back_too(
+    picture: RestartPicture, after: RestartPicture | None, undo_attempt: int, standing: str
+) -> None:
+    context = ctx(BEFORE, after=json_of(after), undo_attempt=undo_attempt)
+    assert CACHE.restored(picture, context).name == standing
+    assert list(CACHE.undo(picture, context)) == [rolled(NOW, "DeploymentConfig")]
 
 
 def test_undo_brings_the_mark_of_before_back() -> None:

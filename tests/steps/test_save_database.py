@@ -52,7 +52,7 @@ def test_do_starts_the_engines_own_dump(engine: str, program: str) -> None:
     step = STEP_.model_copy(update={"engine": engine})
     assert list(step.do(seen(), ctx(attempt=1, epoch=4))) == [
         StartJob(
-            directory="", job="run.step", attempt=1, epoch=4, program=program, arguments=("system", PATH), **WHERE  # type: ignore[arg-type]
+            directory="", job="run.step", attempt=1, epoch=4, program=program, arguments=("system", PATH), **WHERE
         )
     ]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from orchestrator.rehearsal.components.site import (
+    PATIENT,
     Pod,
     Site,
     claim,
@@ -59,7 +60,7 @@ def _mysql(site: Site, literals: list[Object]) -> list[Object]:
                 *literals, value("MYSQL_LOWER_CASE_TABLE_NAMES", "1"),
                 value("MYSQL_DEFAULTS_FILE", str(home / "my-extra" / "my.cnf"))],
         "readinessProbe": database_probe(MYSQL_PROBE),
-        "livenessProbe": {"tcpSocket": {"port": 3306}, "initialDelaySeconds": 30, "periodSeconds": 10},
+        "livenessProbe": {"tcpSocket": {"port": 3306}, "initialDelaySeconds": 30, "periodSeconds": 10} | PATIENT,
         "resources": {},
         "volumeMounts": [mount("mysql-storage", home / "data"), mount("mysql-extra-conf", home / "my-extra.d"),
                          mount("mysql-main-conf", home / "my-extra")],
@@ -93,7 +94,7 @@ def postgresql_container(site: Site, workload_name: str, name: str, volume: str,
         "ports": ports(("postgresql", 5432)),
         "env": env,
         "readinessProbe": database_probe(POSTGRESQL_PROBE),
-        "livenessProbe": {"tcpSocket": {"port": 5432}, "initialDelaySeconds": 30, "periodSeconds": 10},
+        "livenessProbe": {"tcpSocket": {"port": 5432}, "initialDelaySeconds": 30, "periodSeconds": 10} | PATIENT,
         "resources": {},
         "volumeMounts": [mount(volume, site.home(workload_name) / "data")],
     }

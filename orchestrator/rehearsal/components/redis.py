@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.rehearsal.components.site import (
+    PATIENT,
     Pod,
     Site,
     claim,
@@ -110,7 +111,7 @@ def _container(site: Site, name: str) -> Object:
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"containerPort": 6379, "protocol": "TCP"}],
         "readinessProbe": probe | {"periodSeconds": 10, "timeoutSeconds": 8},
-        "livenessProbe": {"tcpSocket": {"port": 6379}, "initialDelaySeconds": 10, "periodSeconds": 10},
+        "livenessProbe": {"tcpSocket": {"port": 6379}, "initialDelaySeconds": 10, "periodSeconds": 10} | PATIENT,
         "resources": {},
         "volumeMounts": [mount(f"{name}-storage", home / "data"), mount(CONFIG_MAP, config)],
     }

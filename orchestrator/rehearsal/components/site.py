@@ -27,6 +27,9 @@ WAIT_TO_LISTEN = ["sh", "-c", "until [ -s listening ]; do sleep 0.05; done"]
 INIT_PAUSE = {"name": "SLEEP_SECONDS", "value": "0.25"}
 """Between two looks of an init container; the operator has 1 s there."""
 
+# A rehearsal shares its machine with the tests that load it: a server is not killed for one slow second.
+PATIENT: Object = {"timeoutSeconds": 10, "failureThreshold": 6}
+
 
 @dataclass(frozen=True)
 class Site:

@@ -230,8 +230,10 @@ class ModelCluster:
                 if self.kind == "Deployment":
                     server.restarted_at = effect.restarted_at
                 yield ev.RolloutStarted(**at, workload=effect.workload, revision=str(server.container))
-            case _:
+            case fx.InPod():
                 yield from self.in_pod(effect, at)
+            case _:
+                raise Impossible(f"{effect}")
 
     def in_pod(self, effect: fx.InPod, at: dict[str, Any]) -> Iterator[ev.EffectFact]:
         server = self.at(effect.pod, effect.container)

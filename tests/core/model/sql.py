@@ -100,6 +100,7 @@ class SqlCluster(AppsCluster):
     jobs: dict[str, PodJob] = field(default_factory=dict)
     doomed_jobs: int = 0  # so many of the next loads end with an error
     newest_epoch: int = 0
+    cached: str = ""  # of which content memcache holds values, once system-app has filled it
     index: str = ""  # what the search was indexed from
     hosts_due: tuple[str, ...] = ()  # what zync has been told to make routes for
 
@@ -112,9 +113,10 @@ class SqlCluster(AppsCluster):
             ("system-database", system, self.engine, "system"), ("zync", "zync-database", "postgresql", "zync_production")
         ):  # fmt: skip
             if part not in self.external:
-                self.databases[name] = Database(workload, engine, name, CONTENTS[name, "old"])  # type: ignore[arg-type]
+                self.databases[name] = Database(workload, engine, name, CONTENTS[name, "old"])
                 self.apps[workload] = App(workload)
                 self.volumes[workload] = {}
+        self.cached = "old system" if "system" in self.databases else ""
 
     def copy(self) -> Self:
         other = super().copy()
@@ -141,6 +143,9 @@ class SqlCluster(AppsCluster):
         for name, job in list(self.jobs.items()):
             if job.state == "running":
                 self.run(name, replace(job, looks=job.looks + 1))
+        system, names = self.databases.get("system"), ("system-app", "system-memcache")
+        if system and not self.cached and all(self.apps[name].is_complete for name in names):
+            self.cached = system.content.label
 
     def run(self, name: str, job: PodJob) -> None:
         self.jobs[name] = job
@@ -268,6 +273,8 @@ class SqlCluster(AppsCluster):
     def replaced(self, name: str) -> None:
         """zync-database has no volume (T5); a system database keeps what is in its data directory."""
         super().replaced(name)
+        if name == "system-memcache":
+            self.cached = ""
         if name == "zync-database":
             raise Impossible("zync-database was restarted: its data is gone")
 
@@ -288,7 +295,7 @@ class SqlCluster(AppsCluster):
         if found is None or (found.workload, found.container) != (app.name, app.container):
             return PodJobSeen(state="never")
         complaint = "ERROR 1064 at line 7" if found.code else ""
-        return PodJobSeen(state=found.state, code=found.code, complaint=complaint)  # type: ignore[arg-type]
+        return PodJobSeen(state=found.state, code=found.code, complaint=complaint)
 
     def database(self, workload: WorkloadSeen, engine: Engine, database: str) -> DatabaseSeen | None:
         app = self.app_in(workload.pod, workload.container)
@@ -375,6 +382,7 @@ class SqlCluster(AppsCluster):
     def digest(self) -> dict[str, Any]:
         return super().digest() | {
             "databases": {d.name: (d.is_there, d.content.label, d.mark) for d in self.databases.values()},
+            "cached": self.cached,
             "volumes": {name: sorted(plain(f) for f in files if not f.endswith(".below")) for name, files in self.volumes.items()},
         }  # fmt: skip
 

@@ -11,7 +11,7 @@ from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.port import ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
-from tests.core.model.apps import PATHS, App, at_path, put
+from tests.core.model.apps import HOOKS, PATHS, App, Hook, at_path, put
 from tests.core.model.redis import Impossible
 from tests.core.model.sql import DEFAULT_HOSTS, SqlCluster
 
@@ -104,6 +104,7 @@ class StorageCluster(SqlCluster):
                 self.spec = self.spec if at_path(self.spec, path).is_there else put(self.spec, path, {})
         if self.deploys_in == -MADE:
             self.apps = {name: App(name, settles_in=2) for name in self.names()}
+            self.hooks = {name: Hook(f"{name}-0", 1, "complete", 0) for name in HOOKS} if self.has_hooks else {}
 
     def stage(self, manager: str) -> str:
         found = super().stage(manager)

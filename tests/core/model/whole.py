@@ -7,6 +7,7 @@ from typing import Final
 
 from orchestrator.findings import BundleFile, BundleReport
 from orchestrator.installation import Installation, StorageMount
+from orchestrator.port import ObjectSeen
 from orchestrator.summaries import ObjectSummary, SqlSummary, TreeSummary
 from tests.core.model.apps import DOMAIN, HOOKS
 from tests.core.model.redis import QUEUE
@@ -47,9 +48,13 @@ class WholeCluster(StorageCluster):
                 "manager": self.manager(self.external, is_s3=self.is_s3), "databases": self.sql_workloads(),
                 "storage": None if self.is_s3 else self.storage_mount(), "apps": self.app_workloads(),
                 "hook_jobs": HOOKS if self.has_hooks else (), "superdomain": DOMAIN,
-                "objects": {what: self.object(*what.split("/"), "", "") for what in OBJECTS if not what.startswith("API")},
+                "objects": {what: self.compared(what) for what in OBJECTS if not what.startswith("API")},
             }
         )  # fmt: skip
+
+    def compared(self, what: str) -> ObjectSeen:
+        kind, name = what.split("/")
+        return self.object(kind, name, "", "")
 
     def storage_mount(self) -> StorageMount:
         return StorageMount(
@@ -71,7 +76,7 @@ class WholeCluster(StorageCluster):
             BundleFile(
                 name=name, part=part, size_bytes=CHUNKS, sha256=digest_of(CONTENTS[database, "new"]),
                 sql=SqlSummary(
-                    engine=engine, flavour="mysqldump" if engine == "mysql" else "pg_dump", uncompressed_bytes=9,  # type: ignore[arg-type]
+                    engine=engine, flavour="mysqldump" if engine == "mysql" else "pg_dump", uncompressed_bytes=9,
                     rows=CONTENTS[database, "new"].rows, has_drop_table=engine == "mysql", hosts=CONTENTS[database, "new"].hosts,
                 ),
             )
