@@ -242,7 +242,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
     """From here on the run goes backward: what was begun is held, what never was is untouched.
 
     A step that applies another's change is held with it: the change may have come into force without us,
-    such as by a pod that restarted after an edit.
+    such as by a pod that restarted after an edit. Where that change is not taken back, it stays in force.
     """
     require(not fact.down_to or fact.down_to in state.steps, state, fact)
     taken = reached_from(fact.down_to, state.needs_of) if fact.down_to else frozenset(state.steps)
@@ -250,7 +250,8 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
     begun |= {name for name in taken if stands_in_the_way(name, begun, state)}
     steps = {}
     for name, step in state.steps.items():
-        held = name in taken and not begun.isdisjoint((name, state.applies_of[name]))
+        applied = state.applies_of[name]
+        held = name in taken and not begun.isdisjoint((name, applied)) and (not applied or applied in taken)
         steps[name] = replace(
             forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
             not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,

@@ -160,11 +160,10 @@ def has_room(database: SqlWorkload, file: BundleFile, dump: SqlSummary, *, is_sa
     if database.free_bytes < needed:
         yield error(database.name, f"{free}, {needed} are needed: the dump, and what is loaded")
     elif is_saved and place_of_copy(database, file) is None:
-        home = f", and HOME {database.home} has {database.home_free_bytes}" if database.home else ""
+        home = f", nor is there room in HOME {database.home} ({database.home_free_bytes} free)" if database.home else ""
         yield error(
-            database.name, f"{free}{home}: there is no room for a safety copy of up to {database.size_bytes} bytes beside the "
-            f"{needed} that the load needs. Without one the load cannot be taken back: --no-safety-copy {database.part} "
-            f"--accept-irreversible {database.part}"
+            database.name, f"{free}, {needed + database.size_bytes} are needed with the safety copy of what is there{home}. "
+            f"Without a copy the load cannot be taken back: --no-safety-copy {database.part} --accept-irreversible {database.part}"
         )
 
 

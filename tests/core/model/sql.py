@@ -118,6 +118,9 @@ class SqlCluster(AppsCluster):
                 self.volumes[workload] = {}
         self.cached = "old system" if "system" in self.databases else ""
 
+        if "system-searchd" in self.names():
+            self.index = "old system" if "system" in self.databases else "elsewhere"
+
     def copy(self) -> Self:
         other = super().copy()
         other.databases, other.jobs = dict(self.databases), dict(self.jobs)
@@ -381,6 +384,7 @@ class SqlCluster(AppsCluster):
 
     def digest(self) -> dict[str, Any]:
         return super().digest() | {
+            "index": self.index,
             "databases": {d.name: (d.is_there, d.content.label, d.mark) for d in self.databases.values()},
             "cached": self.cached,
             "volumes": {name: sorted(plain(f) for f in files if not f.endswith(".below")) for name, files in self.volumes.items()},
