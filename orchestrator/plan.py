@@ -67,13 +67,14 @@ class Plan(BaseModel):
 
         Newest first: a step waits for all that came to rest on it. A step that puts another's change
         into force (a restart after an edit) does so on the way back too: it comes after the edit's undo, and so
-        after that of whatever lies between the two.
+        after that of whatever lies between the two. Several such steps of one change keep their order.
         """
         after = {step.id: self.dependents(step.id) for step in self.steps}
         waits = {}
         for step in self.steps:
             later = {name for name in after[step.id] if not self.applies_across(name, step.id, after)}
-            waits[step.id] = frozenset(later | ({step.applies} if step.applies else set()))
+            earlier = {name for name in step.needs if self.step(name).applies == step.applies}
+            waits[step.id] = frozenset(later | ({step.applies, *earlier} if step.applies else set()))
         return waits
 
     def applies_across(self, name: str, other: str, after: Mapping[str, set[str]]) -> bool:
