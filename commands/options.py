@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -108,6 +109,23 @@ NoSafetyCopy = Annotated[
 AcceptIrreversible = Annotated[
     list[SavedPart] | None,
     typer.Option("--accept-irreversible", help="Accept that this part cannot be taken back; may be repeated."),
+]
+
+
+def seconds_of(text: str) -> float:
+    """`90s`, `30m`, `2h`, `1d`; a bare number is seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no time such as 90s, 30m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+Patience = Annotated[
+    float | None,
+    typer.Option(
+        "--patience", metavar="TIME", parser=seconds_of, help="Keep trying a step that fails for so long, such as 2h. "
+        "[default: about two minutes]", show_default=False,
+    ),
 ]
 
 

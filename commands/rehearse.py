@@ -15,12 +15,14 @@ import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
+from commands.faults import Bandwidth, CutEvery, Latency, ResetRate, Seed, Stall
 from commands.options import (
     Database,
     JournalPath,
     Only,
     Output,
     OutputAs,
+    Patience,
     QueuesAs,
     Reason,
     Release,
@@ -29,6 +31,7 @@ from commands.options import (
 )
 from commands.run import start
 from orchestrator.errors import RehearsalFailed, VerificationMissed
+from orchestrator.rehearsal.line.faults import Faults
 from orchestrator.rehearsal.standins import STAND_INS
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
     from orchestrator.rehearsal.lifecycle import Rehearsed
+    from orchestrator.rehearsal.line.keeping import Line
     from orchestrator.runbooks.options import Options
 
 
@@ -64,8 +68,15 @@ def rehearse(
                                  show_default=False, min=1)
     ] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take it back afterwards, and compare.")] = False,
+    cut_every: CutEvery = None,
+    stall: Stall = None,
+    latency: Latency = None,
+    bandwidth: Bandwidth = None,
+    reset_rate: ResetRate = None,
+    seed: Seed = None,
     down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left, and remove its files.")] = False,
     journal: JournalPath = None,
+    patience: Patience = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
@@ -80,44 +91,57 @@ def rehearse(
         count = stop_all()
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
+    faults = Faults(
+        cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
+        resets_per_mib=reset_rate or 0.0,
+    )
     said = wiring.options_of(only, queues=queues, reason=reason)
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
+    kubeconfig = cluster.kubeconfig
     try:
-        rehearsed(cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True),
-                  fresh=fresh, die_at=die_at, rollback=rollback, verbose=verbose, output=output)
+        line = line_to(cluster, faults, seed) if faults != Faults() else None
+        kubeconfig = line.kubeconfig if line else kubeconfig
+        rehearsed(
+            cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True), kubeconfig,
+            fresh=fresh, die_at=die_at, rollback=rollback, patience=patience or 0.0, verbose=verbose, output=output,
+        )
     except BaseException:
-        printer.tell(f"the embedded cluster is still there: --kubeconfig {cluster.kubeconfig}")
+        printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
         printer.tell("stop it with: restore rehearse --down")
         raise
+    if line is not None:
+        printer.tell(f"the line carried {line.told()}")
     if keep:
-        (printer.say if output is Output.table else printer.tell)(f"kubeconfig {cluster.kubeconfig}")
+        (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
     else:
         end(cluster)
 
 
 def rehearsed(
-    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, *, fresh: bool, die_at: int | None,
-    rollback: bool, verbose: bool, output: Output,
+    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, *, fresh: bool,
+    die_at: int | None, rollback: bool, patience: float, verbose: bool, output: Output,
 ) -> None:
     """Plan, run, prove; take back and prove again where asked for. A fresh one is two runs: objects, then data."""
     from orchestrator.rehearsal.digest import picture
 
     report = wiring.sound_bundle(bundle, said)
-    with wiring.live_cluster(str(cluster.kubeconfig), "", cluster.namespace, bundle) as live:
+    with wiring.live_cluster(str(kubeconfig), "", cluster.namespace, bundle) as live:
         if fresh:
             made, found, _ = wiring.sound_plan(live, report, said)
-            start(made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL)
+            start(
+                made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL, patience=patience
+            )
         with looked_at(cluster):
             before = picture(cluster)
         made, found, _ = wiring.sound_plan(live, report, said)
         run = start(
             made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at),
-            context=REHEARSAL,
+            context=REHEARSAL, patience=patience,
         )
         prove(cluster, bundle, made.parts, output, drops_queues=said.queues == "drop")
         if rollback:
-            take_back(live, ledger, run, verbose=verbose)
+            take_back(live, ledger, run, patience=patience, verbose=verbose)
             with looked_at(cluster):
                 different = before.differences(picture(cluster))
             if different:
@@ -169,10 +193,10 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
     tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
-def take_back(live: LiveCluster, ledger: Journal, run: str, *, verbose: bool) -> None:
-    from orchestrator.runs import load, to_roll_back
+def take_back(live: LiveCluster, ledger: Journal, run: str, *, patience: float, verbose: bool) -> None:
+    from orchestrator.runs import load, to_roll_back, with_patience
 
-    carry(ledger, live, run, load(ledger, run).plan, to_roll_back(), verbose=verbose)
+    carry(ledger, live, run, load(ledger, run).plan, with_patience(to_roll_back(), patience), verbose=verbose)
 
 
 def dying(die_at: int | None) -> Callable[[Entry], None]:
@@ -214,6 +238,19 @@ def begin(
     except (lifecycle.RehearsalFailed, OSError, LookupError) as error:
         raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
     return cluster
+
+
+def line_to(cluster: Rehearsed, faults: Faults, seed: int | None) -> Line:
+    """A bad line to the cluster; it ends with it, and a resumed run goes through it again."""
+    from orchestrator.rehearsal import lifecycle
+    from orchestrator.rehearsal.line import keeping
+
+    try:
+        line = keeping.start(cluster.root, faults, secrets.randbelow(10**6) if seed is None else seed)
+    except (lifecycle.RehearsalFailed, OSError) as error:
+        raise RehearsalFailed(str(error), hint="restore rehearse --down") from error
+    printer.tell(f"bad line: {faults}; seed {line.seed}")
+    return line
 
 
 def end(cluster: Rehearsed) -> None:

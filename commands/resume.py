@@ -9,7 +9,7 @@ import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
-from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Run, Verbose
+from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose
 from commands.run import ended
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def resume(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
     journal: JournalPath = None,
+    patience: Patience = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
@@ -30,7 +31,13 @@ def resume(
     Exit status: 0 done, 3 stopped, 4 a decision is needed, 6 verification failed, 10 unknown run, 11 held
     by another process, 12 journal damaged, 13 journal too new, 21 another cluster or bundle, 30/31 cluster.
     """
-    from orchestrator.runs import refuse_over_a_newer_run, refuse_unsound, same_bundle, to_resume
+    from orchestrator.runs import (
+        refuse_over_a_newer_run,
+        refuse_unsound,
+        same_bundle,
+        to_resume,
+        with_patience,
+    )
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
@@ -42,7 +49,7 @@ def resume(
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)
     with wiring.cluster_of(loaded, bundle, kubeconfig, context) as cluster:
-        state = carry(ledger, cluster, run, loaded.plan, to_resume, verbose=verbose)
+        state = carry(ledger, cluster, run, loaded.plan, with_patience(to_resume, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
-from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Run, Verbose, Yes
+from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose, Yes
 from commands.plan import reversed_order
 from commands.run import ended
 from orchestrator.errors import UsageWrong
@@ -27,6 +27,7 @@ def rollback(
     kubeconfig: Kubeconfig = "",
     journal: JournalPath = None,
     yes: Yes = False,
+    patience: Patience = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
@@ -35,7 +36,7 @@ def rollback(
     Exit status: 0 everything is back, 4 a decision is needed, 5 some steps are not back, 10 unknown run,
     11 held by another process, 12 journal damaged, 30/31 cluster.
     """
-    from orchestrator.runs import refuse_over_a_newer_run, refuse_unsound, to_roll_back
+    from orchestrator.runs import refuse_over_a_newer_run, refuse_unsound, to_roll_back, with_patience
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
@@ -51,7 +52,7 @@ def rollback(
             show(loaded, cluster, turn(loaded.state), output)
             return
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.", yes=yes)
-        state = carry(ledger, cluster, run, loaded.plan, turn, verbose=verbose)
+        state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 
 

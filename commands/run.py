@@ -22,6 +22,7 @@ from commands.options import (
     Only,
     Output,
     OutputAs,
+    Patience,
     QueuesAs,
     Reason,
     Verbose,
@@ -55,6 +56,7 @@ def run(
     reason: Reason = "",
     journal: JournalPath = None,
     yes: Yes = False,
+    patience: Patience = None,
     verbose: Verbose = False,
     output: OutputAs = Output.table,
 ) -> None:
@@ -89,7 +91,7 @@ def run(
         wiring.confirm(
             f"Restore {', '.join(made.parts)} in namespace {found.namespace} at {found.server}?", yes=yes
         )
-        start(made, found, report, cluster, ledger, verbose=verbose, output=output)
+        start(made, found, report, cluster, ledger, verbose=verbose, output=output, patience=patience or 0.0)
 
 
 def start(
@@ -103,11 +105,12 @@ def start(
     output: Output,
     heard: Callable[[Entry], None] = lambda entry: None,
     context: Mapping[str, object] = MappingProxyType({}),
+    patience: float = 0.0,
 ) -> str:
     """Open the run, say its id, carry it out; returns the id."""
     from datetime import UTC, datetime
 
-    from orchestrator.runs import new_run_id, opening, to_open
+    from orchestrator.runs import new_run_id, opening, to_open, with_patience
 
     run_id = new_run_id(made.runbook, datetime.now(UTC))
 
@@ -117,7 +120,8 @@ def start(
         heard(entry)
 
     facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid) | dict(context))
-    state = carry(ledger, cluster, run_id, made, to_open(facts), verbose=verbose, heard=announce)
+    begun = with_patience(to_open(facts), patience)
+    state = carry(ledger, cluster, run_id, made, begun, verbose=verbose, heard=announce)
     ended(ledger, run_id, state, output)
     if found.is_fresh:
         printer.tell(f"restore: hint: now the databases and files: restore run {report.path}")

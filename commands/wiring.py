@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import (
     ClusterUnreachable,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from orchestrator.runbooks.options import Options
     from orchestrator.runs import Loaded
     from orchestrator.state import RunState
+
+T = TypeVar("T")
 
 
 def journal_path(given: Path | None) -> Path:
@@ -134,7 +137,7 @@ def sound_plan(
     from orchestrator.rights import rights_of
     from orchestrator.runbooks.threescale import preflight, restore_plan
 
-    found = observe(cluster, report, options.named, SystemClock().now())
+    found = tried_again(lambda: observe(cluster, report, options.named, SystemClock().now()))
     found = found.model_copy(update={"holder": ""}) if is_to_run else found
     made = restore_plan(found, report, options)
     findings = preflight(found, report, options, forbidden(cluster, rights_of(made)))
@@ -151,6 +154,19 @@ def sound_plan(
     remarks = [*findings, *report.findings]
     warnings = [f"{f.subject}: {f.message}" for f in remarks if f.severity == "warning"]
     return made, found, warnings
+
+
+def tried_again(look: Callable[[], T]) -> T:
+    """A look that a bad line has cut is repeated a few times; it changes nothing. Raises the last failure."""
+    for pause_seconds in (0.2, 0.5, 1.0, 2.0, 4.0):
+        try:
+            return look()
+        except ClusterUnreachable as error:
+            if "connection refused" in error.message or "certificate" in error.message:
+                raise  # the next look would see the same
+            sys.stderr.write(f"restore: {error.message}; looking again\n")
+            time.sleep(pause_seconds)
+    return look()
 
 
 def asked_about_queues(said: str | None, only: Sequence[str] | None, *, yes: bool) -> str | None:

@@ -13,8 +13,8 @@ from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
 from orchestrator.plan import Plan
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState
 
-TRIES_MAX = 5  # attempts of one step since the run was last opened or resumed
-FAILURES_MAX = 8  # with back-off about two minutes of a line that is down
+TRIES_MAX = 5  # attempts of one step since the run was last opened or resumed, or since a chunk arrived
+FAILURES_MAX = 8  # with back-off about two minutes of a line that is down; more where a person grants patience
 
 
 def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
@@ -25,20 +25,21 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     waits = plan.needs if forward else plan.undo_needs
     ended = ENDED_FORWARD if forward else ENDED_BACKWARD
     free = [s for s in state.steps if all(state.steps[w].status in ended for w in waits[s])]
-    moves = tuple(m for s in free for m in move_of(s, state.steps[s], plan, now))
+    patience = timedelta(seconds=state.patience_seconds)
+    moves = tuple(m for s in free for m in move_of(s, state.steps[s], plan, now, patience))
     if moves or any(is_waiting(state.steps[s], now) for s in free):
         return moves
     return (close(state, ended),)
 
 
-def move_of(name: str, step: StepState, plan: Plan, now: datetime) -> Iterator[Move]:
+def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Iterator[Move]:
     """The one move that this step may make now, if any."""
     if is_waiting(step, now):
         return
     match step.status:
         case "pending" | "started" | "held" | "undoing":  # before it, after it, after a crash: look
-            yield overdue(name, step, plan, now) or Probe(name, is_poll=step.busy_since is not None)
-        case "ready" | "undoable" if step.tries >= TRIES_MAX:
+            yield overdue(name, step, plan, now, patience) or Probe(name, is_poll=step.busy_since is not None)
+        case "ready" | "undoable" if step.tries >= TRIES_MAX and not has_patience(step, now, patience):
             why = f": {step.reason}" if step.reason else ""
             yield GiveUp(name, f"tried {step.tries} times and it is still not done{why}")
         case "ready":
@@ -49,14 +50,19 @@ def move_of(name: str, step: StepState, plan: Plan, now: datetime) -> Iterator[M
             yield Ask(name, step.reason)
 
 
-def overdue(name: str, step: StepState, plan: Plan, now: datetime) -> Move | None:
+def overdue(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Move | None:
     """What ends the patience with a step: too many failures, or too long busy with the same thing."""
-    if step.failures >= FAILURES_MAX:
+    if step.failures >= FAILURES_MAX and not has_patience(step, now, patience):
         return GiveUp(name, f"{step.reason} (failed {step.failures} times)")
     budget = timedelta(seconds=plan.step(name).budget_seconds)
     if step.busy_since and now - step.busy_since > budget:
         return GiveUp(name, f"{step.reason}, for {int(budget.total_seconds())} s")
     return None
+
+
+def has_patience(step: StepState, now: datetime, patience: timedelta) -> bool:
+    """A person has said to keep trying, and the time since the first failure is not over."""
+    return step.failing_since is not None and now - step.failing_since < patience
 
 
 def is_waiting(step: StepState, now: datetime) -> bool:

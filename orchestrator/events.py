@@ -93,6 +93,16 @@ class RunResumed(Fact):
         return f"run resumed by {self.by} with {self.program}"
 
 
+class PatienceGranted(Fact):
+    """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
+
+    name = "PatienceGranted"
+    seconds: float
+
+    def sentence(self) -> str:
+        return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
+
+
 class RunPaused(Fact):
     name = "RunPaused"
     reason: str

@@ -89,7 +89,7 @@ class Manager(Found):
     external: tuple[str, ...] = ()  # parts whose database is not in this namespace
     is_s3: bool = False  # files are in an object store, and there is no system-storage
     preflights: str = ""  # why the operator doesn't act, "" where it does (3scale 2.15 and later)
-    zync_is_there: bool = True  # spec.zync
+    spec_sha256: str = ""  # of the whole spec
 
 
 class Installation(Found):

@@ -60,8 +60,9 @@ def rights_of_step(step: AnyStep) -> Iterator[Right]:
         if step.kind in ("roll_out", "restart_workload"):
             is_config = workload_kind == "DeploymentConfig"
             yield Right("create", group, resource, "instantiate") if is_config else Right("patch", group, resource)
-        if step.kind == "scale_workload":
+        if step.kind == "scale_workload":  # a DeploymentConfig whose rollout failed is rolled out anew
             yield Right("patch", group, resource)
+            yield from [Right("create", group, resource, "instantiate")] if workload_kind == "DeploymentConfig" else []
     match step.kind:
         case "edit_configmap":
             yield from (Right(verb, "", "configmaps") for verb in ("get", "patch"))

@@ -192,6 +192,18 @@ def to_resume(state: RunState) -> list[Fact]:
     return [] if state.closed in ("finished", "rolled back") else [ev.RunResumed(program=program(), by=user())]
 
 
+def with_patience(opening: Opening, seconds: float) -> Opening:
+    """The same beginning, and for how long a step that fails is to be tried again."""
+    if not seconds:
+        return opening
+
+    def begun(state: RunState) -> list[Fact]:
+        facts = opening(state)
+        return [*facts, ev.PatienceGranted(seconds=seconds)] if facts else facts
+
+    return begun
+
+
 def to_roll_back(down_to: str = "") -> Opening:
     """The turning point; or a resumption, where the run has turned already."""
 

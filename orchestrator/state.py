@@ -105,12 +105,13 @@ class StepState:
     attempt: int = 0
     undo_attempt: int = 0
     tries: int = 0  # attempts since the run was opened, resumed or turned back
-    failures: int = 0  # failures since then
+    failures: int = 0  # failures since then, or since a chunk arrived
     before: Json | None = None
     after: Json | None = None
     seen: Json | None = None
     reason: str = ""
     busy_since: datetime | None = None
+    failing_since: datetime | None = None  # the first failure since it last came forward
     not_before: datetime | None = None
     is_asked: bool = False
     is_overruled: bool = False  # a person said: not done, go on from what was seen
@@ -143,6 +144,7 @@ class RunState:
     needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     applies_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reverses_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    patience_seconds: float = 0.0  # for how long a failing step is tried again, besides the count of failures
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
     def before_of(self) -> dict[str, Json]:
@@ -186,7 +188,12 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
             return state
         case ev.RunResumed():
             require(state.closed in ("", "paused"), state, fact)
-            return replace(state, closed="", reason="", needs="", steps=forget(state.steps))
+            return replace(
+                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0.0
+            )
+        case ev.PatienceGranted():
+            require(not state.closed, state, fact)
+            return replace(state, patience_seconds=fact.seconds)
         case ev.RunPaused():
             require(not state.closed, state, fact)
             return replace(state, closed="paused", reason=fact.reason, needs=fact.needs)
@@ -233,7 +240,7 @@ def forgotten(step: StepState) -> StepState:
     if step.status in ENDED_FORWARD | ENDED_BACKWARD:
         return step
     return replace(
-        step, tries=0, failures=0, busy_since=None, not_before=None, seen=None, reason="", is_asked=False,
+        step, tries=0, failures=0, busy_since=None, failing_since=None, not_before=None, seen=None, reason="", is_asked=False,
         is_verification=False,
     )
 
@@ -254,10 +261,11 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
         held = name in taken and not begun.isdisjoint((name, applied)) and (not applied or applied in taken)
         steps[name] = replace(
             forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
-            not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
+            failing_since=None, not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
         )
     return replace(
-        state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps)
+        state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps),
+        patience_seconds=0.0,
     )
 
 
@@ -307,7 +315,10 @@ def evolve_step(state: RunState, fact: StepFact, at: datetime) -> RunState:
     step = state.steps[fact.step]
     if isinstance(fact, ev.EffectFact):
         require(step.status in DURING_A_CHANGE, state, fact)
-        return state
+        if not isinstance(fact, ev.FileChunkCopied):
+            return state
+        came_forward = replace(step, tries=0, failures=0, failing_since=None)  # a cut line that still gets on
+        return with_step(state, fact.step, came_forward)
     if isinstance(fact, ev.Confirmation):
         verified = step.is_verification or isinstance(fact, ev.VerificationFailed)
         return with_step(state, fact.step, replace(step, is_verification=verified))
@@ -360,7 +371,8 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
             return replace(step, undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
         case ev.RetryScheduled():
             return replace(
-                step, reason=fact.reason, failures=fact.failures, not_before=fact.not_before
+                step, reason=fact.reason, failures=fact.failures, not_before=fact.not_before,
+                failing_since=step.failing_since or at,
             )
         case ev.DecisionAsked():
             return replace(step, is_asked=True)

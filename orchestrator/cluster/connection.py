@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import UsageWrong
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
+
+REREADING: Final = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,37 @@ class Connection:
 
 def connect(kubeconfig: str = "", context: str = "", namespace: str = "") -> Connection:
     """Read a kubeconfig (kubectl's own search when none is named). Raises UsageWrong; sends nothing yet."""
+    api, chosen = client(kubeconfig, context)
+    return Connection(
+        api=api,
+        server=api.configuration.host,
+        namespace=namespace or chosen["context"].get("namespace") or "default",
+        kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else "",
+        context=chosen["name"],
+    )
+
+
+def reread(connection: Connection, refused: Configuration) -> bool:
+    """Take the kubeconfig's credentials afresh; whether that was done. `refused` are those that no longer count.
+
+    Another lane may have done it meanwhile: then its credentials are tried first.
+    """
+    with REREADING:
+        if connection.api.configuration is not refused:
+            return True
+        try:
+            fresh, _ = client(connection.kubeconfig, connection.context)
+        except UsageWrong:
+            return False
+        if fresh.configuration.host != connection.server:
+            return False  # another cluster is not ours, whatever it is called
+        connection.api.rest_client = fresh.rest_client
+        connection.api.configuration = fresh.configuration
+        return True
+
+
+def client(kubeconfig: str, context: str) -> tuple[ApiClient, dict[str, Any]]:
+    """A client without hidden retries, and the context that it was made from."""
     import urllib3
     from kubernetes import config
     from kubernetes.client import Configuration
@@ -43,7 +77,7 @@ def connect(kubeconfig: str = "", context: str = "", namespace: str = "") -> Con
         chosen = next((c for c in contexts if c["name"] == context), None) if context else active
         if chosen is None:
             raise UsageWrong(f"the kubeconfig has no context {context}", hint="kubectl config get-contexts")
-        api = config.new_client_from_config(  # type: ignore[no-untyped-call]
+        api: ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
             config_file=kubeconfig or None, context=chosen["name"], persist_config=False,
             client_configuration=settings,
         )
@@ -54,13 +88,7 @@ def connect(kubeconfig: str = "", context: str = "", namespace: str = "") -> Con
         ) from error
     settings.retries = urllib3.Retry(0, respect_retry_after_header=False)  # retries are facts, and ours
     api.rest_client = type(api.rest_client)(settings)
-    return Connection(
-        api=api,
-        server=settings.host,
-        namespace=namespace or chosen["context"].get("namespace") or "default",
-        kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else "",
-        context=chosen["name"],
-    )
+    return api, chosen
 
 
 def authorization(settings: Configuration) -> dict[str, str]:

@@ -27,11 +27,13 @@ from orchestrator.cluster.execs import Ran
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PlanChanged
 
 BLOCK_BYTES: Final = 256 * 1024  # chunks are made of whole blocks
+PIECE_BYTES: Final = 16 * BLOCK_BYTES
 CHUNK_BYTES_MAX: Final = 32 * 1024 * 1024
 CHUNK_BYTES_FIRST: Final = 1024 * 1024
 CHUNK_SECONDS: Final = 3.0
 LINES: Final = 4
 DISK_EXIT_CODE: Final = 8
+NO_TOOL_EXIT_CODE: Final = 11
 
 Run = Callable[[list[str], bytes], Ran]
 Span = tuple[int, int]  # offset and size in bytes
@@ -161,12 +163,24 @@ def spread(work: Callable[[int, int], Chunk], spans: list[Span]) -> Iterator[Chu
 
 
 def missing_spans(run: Run, source: Source, part: str, *, is_ours: bool) -> list[Span]:
-    """Where source and the pod's file differ: neighbouring blocks are one span."""
-    numbers = (str(source.size_bytes), str(BLOCK_BYTES), str(int(is_ours)))
-    there = words(run(scripts.argv(scripts.BLOCKS, part, *numbers), b""), part)
+    """Where source and the pod's file differ. Large pieces are compared first, blocks only where those differ."""
     spans: list[Span] = []
-    for number, offset in enumerate(range(0, source.size_bytes, BLOCK_BYTES)):
-        size = min(BLOCK_BYTES, source.size_bytes - offset)
+    for offset, size in differing(run, source, part, PIECE_BYTES, (0, source.size_bytes), is_ours=is_ours):
+        spans += differing(run, source, part, BLOCK_BYTES, (offset, size), is_ours=is_ours)
+    return spans
+
+
+def differing(
+    run: Run, source: Source, part: str, step_bytes: int, span: Span, *, is_ours: bool
+) -> list[Span]:
+    """The differences within a span, compared step by step; neighbours are one. The span begins at a step."""
+    start, end = span[0], sum(span)
+    first, last = start // step_bytes, (end + step_bytes - 1) // step_bytes
+    numbers = (source.size_bytes, step_bytes, int(is_ours), first, last)
+    there = words(run(scripts.argv(scripts.BLOCKS, part, *map(str, numbers)), b""), part)
+    spans: list[Span] = []
+    for number, offset in enumerate(range(start, end, step_bytes)):
+        size = min(step_bytes, end - offset)
         is_there = number < len(there) and there[number] == hashlib.sha256(source.read(offset, size)).hexdigest()
         if is_there:
             continue
@@ -191,6 +205,8 @@ def words(ran: Ran, path: str) -> list[str]:
     """The answer of a script, whole or not at all."""
     if ran.code == DISK_EXIT_CODE:
         raise ClusterRefused(f"{path} cannot be written in the pod: {ran.complaint}")
+    if ran.code == NO_TOOL_EXIT_CODE:
+        raise ClusterRefused(f"{path} cannot be compared: {ran.complaint}")
     if ran.code:
         raise ClusterUnreachable(f"{path}: {ran.complaint}")
     found = ran.out.decode("utf-8", "replace").split()

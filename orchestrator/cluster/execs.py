@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from orchestrator.cluster.connection import Connection, authorization, tls
-from orchestrator.cluster.rest import refused
+from orchestrator.cluster.connection import Connection, authorization, reread, tls
+from orchestrator.cluster.faults import refused
 from orchestrator.errors import ClusterUnreachable, OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ PINGS_MAX = 4
 STALL_SECONDS = 300.0  # a reader in the pod may stall; a server that is blocked by it answers no ping
 OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # a range of a file that is read, or the names of all files of a volume
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
+
+# It warns of every connection that is cut under TLS; that is what the errors here are for.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 T = TypeVar("T")
 
@@ -56,6 +60,7 @@ class Execs:
         self.connection = connection
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
+        self._old: list[aiohttp.ClientSession] = []
         threading.Thread(target=self._loop.run_forever, name="exec", daemon=True).start()
 
     def run(self, pod: str, container: str, command: list[str], stdin: bytes = b"") -> Ran:
@@ -63,8 +68,8 @@ class Execs:
         return self._wait(self._run(pod, container, command, stdin))
 
     def close(self) -> None:
-        if self._session is not None:
-            self._wait(self._session.close())
+        for session in [*self._old, *([self._session] if self._session else [])]:
+            self._wait(session.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -92,7 +97,23 @@ class Execs:
         base = self.connection.server.rstrip("/")
         return f"{base}/api/v1/namespaces/{self.connection.namespace}/pods/{pod}/exec?{urlencode(query)}"
 
-    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, url: str, *, is_second: bool = False) -> aiohttp.ClientWebSocketResponse:
+        import aiohttp
+
+        settings = self.connection.configuration
+        try:
+            return await self._upgrade(url)
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == 404:  # the pod went away between two looks
+                raise ClusterUnreachable("the pod is not there any more") from error
+            if error.status == 401 and not is_second and await asyncio.to_thread(reread, self.connection, settings):
+                self._forget_session()  # its certificate may be the old one
+                return await self._connect(url, is_second=True)
+            raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+
+    async def _upgrade(self, url: str) -> aiohttp.ClientWebSocketResponse:
         import aiohttp
         from yarl import URL
 
@@ -100,19 +121,18 @@ class Execs:
         if self._session is None:
             context = tls(settings) if url.startswith("https") else False
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                return await self._session.ws_connect(
-                    URL(url, encoded=True), protocols=PROTOCOLS, headers=authorization(settings),
-                    autoping=False, max_msg_size=0, compress=0, proxy=settings.proxy,
-                    server_hostname=settings.tls_server_name,
-                )
-        except aiohttp.WSServerHandshakeError as error:
-            if error.status == 404:  # the pod went away between two looks
-                raise ClusterUnreachable("the pod is not there any more") from error
-            raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await self._session.ws_connect(
+                URL(url, encoded=True), protocols=PROTOCOLS, headers=authorization(settings),
+                autoping=False, max_msg_size=0, compress=0, proxy=settings.proxy,
+                server_hostname=settings.tls_server_name,
+            )
+
+    def _forget_session(self) -> None:
+        """Not closed yet: execs of other lanes go on in it."""
+        if self._session is not None:
+            self._old.append(self._session)
+            self._session = None
 
 
 async def send(socket: aiohttp.ClientWebSocketResponse, stdin: bytes) -> None:
@@ -164,7 +184,10 @@ async def next_frame(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.T
 
 def exit_code(status: bytes) -> int:
     """0, the command's own code, or an error when it never ran (no such command, a container that died)."""
-    said = json.loads(status)
+    try:
+        said = json.loads(status)
+    except ValueError as error:
+        raise OutcomeUnknown("the exec's status cannot be read: its outcome is unknown") from error
     if said.get("status") == "Success":
         return 0
     causes = (said.get("details") or {}).get("causes") or []

@@ -1,13 +1,15 @@
-"""Single files in a pod: looked at, renamed, removed, copied in."""
+"""Single files in a pod: looked at, renamed, removed, copied in and out."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import copying, scripts
+from orchestrator.cluster.execs import Ran
 from orchestrator.cluster.pods import At, Pods, whole
 from orchestrator.errors import ClusterRefused, ClusterUnreachable
 from orchestrator.port import FileSeen, WorkloadSeen
@@ -54,6 +56,23 @@ class Files:
         yield ev.FileCopied(
             **at, pod=effect.pod, path=effect.path, size_bytes=effect.size_bytes, sha256=effect.sha256
         )
+
+    def fetch(self, workload: WorkloadSeen, path: str, target: Path) -> Iterator[copying.Chunk]:
+        """Copy a file of a pod to `target` here, which appears when it is whole; a part beside it is gone on with."""
+        seen = self.seen(workload, [path], digests=True)[path]
+        if seen is None or seen.is_directory:
+            raise ClusterRefused(f"{path} in pod {workload.pod} is no file")
+        part = target.with_name(f"{target.name}.part")
+
+        def run(command: list[str], stdin: bytes) -> Ran:
+            return self._pods.run(workload.pod, workload.container, command, stdin)
+
+        yield from copying.fetch_chunks(run, path, seen.size_bytes, part)
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != seen.sha256:
+            raise ClusterUnreachable(f"{path} in pod {workload.pod} changed while it was copied")
+        part.replace(target)
 
 
 def file_seen(line: str) -> FileSeen | None:

@@ -1,4 +1,4 @@
-"""Requests with plain dictionaries, and the one place where the client's errors become ours.
+"""Requests with plain dictionaries; what goes wrong is told in the words of faults.
 
 The typed API classes cost a second of import and refuse incomplete objects; this is the client's own
 `call_api` beneath them. Every request has a time-out. A mutating request whose answer never came has an
@@ -8,21 +8,20 @@ unknown outcome: it is never sent again from here.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.cluster.connection import Connection
-from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, RestoreError
+from orchestrator.cluster.connection import Connection, reread
+from orchestrator.cluster.faults import Conflict, asked_to_wait_seconds, cut_off, refused
+from orchestrator.errors import ClusterRefused
 
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, between two bytes
 JSON_PATCH = "application/json-patch+json"
+ATTEMPTS_MAX = 4  # of a request that the server refuses unheard
 MERGE_PATCH = "application/merge-patch+json"
 
 Object = dict[str, Any]
-
-
-class Conflict(ClusterUnreachable):
-    """409, or a patch whose `test` failed: the object changed meanwhile. Look again."""
 
 
 class Rest:
@@ -76,6 +75,20 @@ class Rest:
     def exchange(
         self, method: str, path: str, query: Mapping[str, str], body: object, content_type: str
     ) -> tuple[int, str]:
+        """Status and body. What was refused unheard (429, 401) is sent again from here, and nothing else is."""
+        for attempt in range(ATTEMPTS_MAX):
+            api = self.connection.api
+            status, headers, text = self._once(method, path, query, body, content_type)
+            pause_seconds = asked_to_wait_seconds(status, headers)
+            if pause_seconds is not None and attempt < ATTEMPTS_MAX - 1:
+                time.sleep(pause_seconds)
+            elif not (status == 401 and attempt == 0 and reread(self.connection, api.configuration)):
+                break
+        return status, text
+
+    def _once(
+        self, method: str, path: str, query: Mapping[str, str], body: object, content_type: str
+    ) -> tuple[int, Mapping[str, str], str]:
         import urllib3
         from kubernetes.client.exceptions import ApiException
 
@@ -88,10 +101,11 @@ class Rest:
         try:
             answer = api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
             answer.read()  # type: ignore[no-untyped-call]
-            return answer.status, (answer.data or b"").decode("utf-8", "replace")
+            headers = dict(answer.getheaders() or {})  # type: ignore[no-untyped-call]
+            return answer.status, headers, (answer.data or b"").decode("utf-8", "replace")
         except ApiException as error:
             if error.status:
-                return error.status, str(error.body or "")
+                return error.status, error.headers or {}, str(error.body or "")
             raise cut_off(error, method, self.connection.server) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise cut_off(error, method, self.connection.server) from error
@@ -104,50 +118,4 @@ class Rest:
         return value if isinstance(value, dict) else {}
 
 
-def cut_off(error: Exception, method: str, server: str) -> ClusterUnreachable:
-    """Nobody answered. What was never sent is temporary; what may have been sent is unknown."""
-    import urllib3
-
-    reason = getattr(error, "reason", None) or error
-    never_sent = isinstance(
-        reason,
-        urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
-        | urllib3.exceptions.SSLError,
-    )
-    kind = ClusterUnreachable if method == "GET" or never_sent else OutcomeUnknown
-    return kind(f"{server} does not answer: {in_words(reason)}", hint=f"curl -k {server}/healthz")
-
-
-def in_words(reason: object) -> str:
-    """The last, most telling part of a client library's message."""
-    text = str(reason)
-    for said, words in (
-        ("CERTIFICATE_VERIFY_FAILED", "its TLS certificate is not the one that the kubeconfig trusts"),
-        ("doesn't match", "its TLS certificate is made out to another name"),
-        ("Connection refused", "connection refused"),
-        ("Name or service not known", "its name is not known"),
-        ("timed out", "timed out"),
-        ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
-    ):
-        if said in text:
-            return words
-    return text.rsplit(": ", 1)[-1][:200]
-
-
-def refused(status: int, text: str, method: str, path: str) -> RestoreError:
-    """The server's own words, with what may be done about them."""
-    try:
-        said = str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        said = text.strip().splitlines()[0][:200] if text.strip() else f"{method} {path}"
-    if status == 401:
-        return ClusterRefused(
-            f"the cluster did not accept the credentials of the kubeconfig ({said})", hint="kubectl auth whoami"
-        )
-    if status == 403:
-        return ClusterRefused(f"the cluster does not allow this: {said}", hint="kubectl auth can-i --list")
-    if status == 409:
-        return Conflict(f"it changed meanwhile: {said}")
-    if status == 429 or status >= 500:
-        return ClusterUnreachable(f"the cluster cannot answer now ({status}: {said})")
-    return ClusterRefused(f"the cluster refused {method} {path} ({status}: {said})")
+__all__ = ["JSON_PATCH", "MERGE_PATCH", "Conflict", "Object", "Rest"]

@@ -10,8 +10,18 @@ from typing import Final
 
 END: Final = "end"
 
+# Puts what the image has in the place of sha256sum; all of them print the digest first.
+HASH: Final = """
+has() { command -v "$1" >/dev/null 2>&1; }
+if has sha256sum; then :
+elif has shasum; then sha256sum() { shasum -a 256 "$@"; }
+elif has openssl; then sha256sum() { openssl dgst -sha256 -r "$@"; }
+elif has busybox; then sha256sum() { busybox sha256sum "$@"; }
+else echo "this container has neither sha256sum nor shasum, openssl or busybox" >&2; exit 11; fi
+"""
+
 # -> one line a path: index, f|d|-, size, sha256 or -
-FILES: Final = """
+FILES: Final = HASH + """
 digests=$1; shift; i=0
 for p in "$@"; do
   if [ -d "$p" ]; then echo "$i d 0 -"
@@ -41,15 +51,15 @@ mv -- "$1" "$2"
 
 REMOVE: Final = 'rm -rf -- "$1"'
 
-# part size block is_ours -> the sha256 of each block of the part. One of ours is made, and cut off after size
-BLOCKS: Final = """
+# part size block is_ours first last -> the sha256 of these blocks of the part, as far as it goes. One of ours is made, and cut off after size
+BLOCKS: Final = HASH + """
 part=$1 size=$2 block=$3
 if [ -e "$part" ]; then
   there=$(($(wc -c < "$part"))) || exit 8
   if [ "$there" -gt "$size" ] && [ "$4" = 1 ]; then dd if=/dev/null of="$part" bs=1 seek="$size" 2>/dev/null || exit 8; fi
   [ "$there" -le "$size" ] || there=$size
-  n=0
-  while [ $((n*block)) -lt "$there" ]; do
+  n=$5
+  while [ $((n*block)) -lt "$there" ] && [ "$n" -lt "$6" ]; do
     h=$(dd if="$part" bs="$block" skip="$n" count=1 2>/dev/null | sha256sum) || exit 8
     echo "${h%% *}"; n=$((n+1))
   done
@@ -60,7 +70,7 @@ echo end
 
 # part number length block, and `length` bytes on stdin, which are written from block `number` on -> the
 # sha256 of what the file then holds there
-CHUNK: Final = """
+CHUNK: Final = HASH + """
 part=$1 n=$2 length=$3 block=$4
 [ -f "$part" ] || exit 9
 head -c "$length" | dd of="$part" bs="$block" seek="$n" conv=notrunc 2>/dev/null || { echo "$part cannot be written: is the volume full?" >&2; exit 8; }
@@ -69,7 +79,7 @@ echo "${h%% *}"; echo end
 """
 
 # path offset length -> these bytes, and after them a line with their sha256
-RANGE: Final = """
+RANGE: Final = HASH + """
 cut() { tail -c "+$(($2+1))" "$1" | head -c "$3"; }
 cut "$@" || exit 8
 h=$(cut "$@" | sha256sum) || exit 8
@@ -77,7 +87,7 @@ echo "${h%% *}"; echo end
 """
 
 # part path sha256: renames the whole file into place, and never over another
-FINISH: Final = """
+FINISH: Final = HASH + """
 h=$(sha256sum < "$1") || exit 8
 if [ "${h%% *}" != "$3" ]; then echo "the digest of the whole file is wrong" >&2; exit 10; fi
 if [ -e "$2" ]; then echo "$2 exists already" >&2; exit 17; fi

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from orchestrator.cluster.scripts import HASH
+
 LINK_ON_THE_WAY: Final = 19
 NOT_EMPTY: Final = 18
 
@@ -33,7 +35,7 @@ safe() {
 # root stash -> the lists of the stash, each followed by NUL; then every entry:
 #   d NUL name NUL · l NUL name NUL target NUL · s NUL name NUL (something else) · and files in batches:
 #   b NUL name NUL … NUL (an empty name ends), lines of sha256sum in the order of the names, NUL
-MANIFEST: Final = COMMON + r"""
+MANIFEST: Final = HASH + COMMON + r"""
 stash=$2
 if [ ! -d "$1" ]; then printf 'none\0'; printf '\nend\n'; exit 0; fi
 cd "$1" || exit 8

@@ -12,9 +12,20 @@ from orchestrator.errors import ClusterRefused, PreflightRefused
 from orchestrator.port import WorkloadSeen
 
 KINDS: Final = ("DeploymentConfig", "Deployment")
-COPYING_TOOLS: Final = ("sha256sum", "head", "tail", "dd", "wc", "mv", "rm", "sync", "df")
+COPYING_TOOLS: Final = ("sha256sum|shasum|openssl|busybox", "head", "tail", "dd", "wc", "mv", "rm", "sync", "df")
 
-MISSING_TOOLS: Final = 'for t in "$@"; do command -v "$t" >/dev/null || echo "$t"; done; echo end'
+# One line a tool that is missing; of `a|b` one is enough.
+MISSING_TOOLS: Final = """
+for t in "$@"; do
+  found=; left=$t
+  while [ -n "$left" ]; do
+    one=${left%%"|"*}; case $left in *"|"*) left=${left#*"|"} ;; *) left= ;; esac
+    ! command -v "$one" >/dev/null || found=1
+  done
+  [ -n "$found" ] || echo "$t"
+done
+echo end
+"""
 PHYSICAL: Final = 'for d in "$@"; do (cd "$d" 2>/dev/null && pwd -P) || echo; done; echo end'
 
 

@@ -10,6 +10,7 @@ from orchestrator.cluster.rest import Object
 from orchestrator.errors import ClusterRefused
 from orchestrator.installation import AppWorkload, Manager, StorageMount
 from orchestrator.observe.pods import COPYING_TOOLS, MISSING_TOOLS, ask, find, free_bytes
+from orchestrator.steps.check_workloads import digest_of
 
 MANAGERS: Final = "/apis/apps.3scale.net/v1alpha1"
 OPERATOR: Final = "threescale-operator-controller-manager-v2"
@@ -60,7 +61,7 @@ def manager_of(raw: Object) -> Manager:
     return Manager(
         name=raw["metadata"]["name"], wildcard_domain=spec.get("wildcardDomain", ""),
         tenant=spec.get("tenantName") or "3scale", external=tuple(sorted(external_parts(spec))),
-        is_s3=storage is not None, preflights=failed_preflights(raw), zync_is_there="zync" in spec,
+        is_s3=storage is not None, preflights=failed_preflights(raw), spec_sha256=digest_of(spec),
     )
 
 

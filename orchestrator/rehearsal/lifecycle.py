@@ -119,12 +119,14 @@ def prepared(root: Path) -> Path:
     return root.resolve()
 
 
-def spawned(root: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+def spawned(
+    root: Path, arguments: list[str], module: str = "orchestrator.rehearsal", log_file: str = LOG_FILE
+) -> subprocess.Popen[bytes]:
     """The new process, in a session of its own, so that it outlives this one and its terminal."""
-    log = os.open(root / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.open(root / log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.rehearsal", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

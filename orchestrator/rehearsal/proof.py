@@ -88,7 +88,7 @@ def compare_redis(cluster: Rehearsed, bundle: Path, workload: str) -> Iterator[C
 
 def wait_for_load(redis: RedisClient) -> None:
     deadline = time.monotonic() + LOADING_SECONDS
-    while b"loading:0" not in redis.call("INFO", "persistence"):
+    while b"\nloading:0" not in redis.call("INFO", "persistence"):
         if time.monotonic() > deadline:
             raise RedisError("a redis-server did not load the bundle's file in time")
         time.sleep(0.05)

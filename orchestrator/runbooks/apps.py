@@ -8,7 +8,7 @@ from typing import Final
 from orchestrator.installation import AppWorkload, Installation
 from orchestrator.steps import AnyStep
 from orchestrator.steps.check_backend import CheckBackend
-from orchestrator.steps.check_workloads import CheckWorkloads, Original
+from orchestrator.steps.check_workloads import CheckWorkloads, Original, digest_of
 from orchestrator.steps.restart_workload import RestartWorkload
 from orchestrator.steps.resync_routes import ResyncRoutes
 from orchestrator.steps.run_rake import RunRake
@@ -206,8 +206,10 @@ def check_workloads(found: Installation, after: str) -> Iterator[AnyStep]:
     if found.manager is None:
         return
     yield CheckWorkloads(
-        id="check-workloads", title="compare replicas with what they were", needs=(after,), lane="check",
-        manager=found.manager.name, originals=tuple(original(found, app) for app in found.apps if not app.is_autoscaled),
+        id="check-workloads", title="compare replicas, APIManager and redis-config with what they were", needs=(after,),
+        lane="check", manager=found.manager.name, spec_sha256=found.manager.spec_sha256, configmap=found.configmap,
+        key=found.key, config_sha256=digest_of(found.config_text) if found.key else "",
+        originals=tuple(original(found, app) for app in found.apps if not app.is_autoscaled),
     )
 
 

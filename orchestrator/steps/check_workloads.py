@@ -5,6 +5,8 @@ The last look of a restore: nothing of what was changed only for its sake has st
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
@@ -28,6 +30,8 @@ class Original(Seen):
 class WorkloadsPicture(Seen):
     workloads: Mapping[str, WorkloadSeen | None]
     fields: Mapping[str, FieldSeen | None] = {}
+    spec_sha256: str = ""
+    config_sha256: str = ""
 
 
 class CheckWorkloads(LookingStep):
@@ -35,12 +39,26 @@ class CheckWorkloads(LookingStep):
     kind: Literal["check_workloads"] = "check_workloads"
     manager: str
     originals: tuple[Original, ...]
+    spec_sha256: str = ""  # of the APIManager's whole spec as it was; "" is not compared
+    configmap: str = ""
+    key: str = ""
+    config_sha256: str = ""  # of the text under that key; "" is not compared
 
     def probe(self, reader: Reader, ctx: Context) -> WorkloadsPicture:
         return WorkloadsPicture(
             workloads={o.name: reader.workload(o.kind, o.name) for o in self.originals},
             fields={o.name: reader.field(self.manager, o.path) for o in self.originals if o.path},
+            spec_sha256=self.spec(reader) if self.spec_sha256 else "",
+            config_sha256=self.config(reader) if self.config_sha256 else "",
         )
+
+    def spec(self, reader: Reader) -> str:
+        found = reader.field(self.manager, ("spec",))
+        return digest_of(found.value) if found is not None and found.is_there else "absent"
+
+    def config(self, reader: Reader) -> str:
+        found = reader.configmap(self.configmap, self.key)
+        return digest_of(found.text) if found is not None else "absent"
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(WorkloadsPicture, seen)
@@ -61,6 +79,10 @@ class CheckWorkloads(LookingStep):
                 found[original.name] = f"{original.name} has {replicas_of(workload)} replicas, and had {original.replicas}"
             elif original.path and said(field) != said_of(original):
                 found[original.name] = f"{'.'.join(original.path)} is {said(field)}, and was {said_of(original)}"
+        if not found and picture.spec_sha256 != self.spec_sha256:
+            found["spec"] = f"the spec of APIManager {self.manager} is another than it was"
+        if picture.config_sha256 != self.config_sha256:
+            found["config"] = f"{self.key} of ConfigMap {self.configmap} is another than it was"
         return found
 
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
@@ -74,7 +96,17 @@ class CheckWorkloads(LookingStep):
             field = picture.fields.get(original.name)
             if original.path and said(field) != said_of(original):
                 expected[".".join(original.path)], found[".".join(original.path)] = said_of(original), said(field)
+        if self.spec_sha256:
+            expected["spec"], found["spec"] = self.spec_sha256[:12], picture.spec_sha256[:12]
+        if self.config_sha256:
+            expected[self.configmap], found[self.configmap] = self.config_sha256[:12], picture.config_sha256[:12]
         yield fact(step=self.id, attempt=ctx.attempt, subject="replicas", expected=expected, found=found)
+
+
+def digest_of(value: object) -> str:
+    """sha256 over canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def said(field: FieldSeen | None) -> str:

@@ -85,19 +85,23 @@ class RestartWorkload(Step):
             )
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        """A DeploymentConfig's rollout leaves nothing in its template: it is only restarted again where it applies a change.
+        """A DeploymentConfig's rollout leaves nothing in its template. It is restarted again where ours failed, or applies a change.
 
         Then what it holds of the data that is taken back is forgotten too. Before its end was seen, nobody has filled it.
         """
         picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
         after = cast("RestartPicture | None", self.picture(ctx.after))
-        if before is None or before.workload is None or (self.is_config and not (self.applies and after)):
+        if before is None or before.workload is None:
+            return DONE
+        failed = has_failed(picture.workload) and not has_failed(before.workload)
+        if self.is_config and not ((self.applies and after) or failed or ctx.undo_attempt):
             return DONE
         if waiting := self.unsettled(picture):
             return waiting
         assert picture.workload is not None
         if self.is_config:
-            assert after and after.workload
+            if not (self.applies and after and after.workload):
+                return DONE
             is_restarted = ctx.undo_attempt and picture.workload.revision != after.workload.revision
             return DONE if is_restarted else CLEAR
         return DONE if picture.workload.restarted_at == before.workload.restarted_at else CLEAR
@@ -112,7 +116,7 @@ class RestartWorkload(Step):
             if job and job.state == "failed":
                 yield DeleteJob(job=name, uid=job.uid)
         then = before.workload if before else picture.workload
-        if then is not None and (self.applies or not self.is_config):
+        if then is not None and (self.applies or not self.is_config or has_failed(picture.workload)):
             mark = ctx.now if self.is_config else then.restarted_at
             yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=mark)
 

@@ -4,7 +4,8 @@ Guide 9.5-2, 9.5.4-2, 9.5.4-6, 9.5.4-7, 9.5.7-1 and 9.5.7-2. The field of the AP
 holds a number the operator brings the workload to it and reverts whoever scales the workload by hand; where
 it holds none the operator leaves the replicas alone, and the workload itself is scaled (3scale operator
 0.10 and later). So the number goes into the field on the way down, and on the way up both are brought to
-what they were. Only `replicas` is written: what others change in the same object meanwhile stays.
+what they were. Only `replicas` is written: what others change in the same object meanwhile stays. A DeploymentConfig whose
+newest rollout failed never gets ready, however it is scaled: it is rolled out anew.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
-from orchestrator.effects import DeleteJob, Effect, SetField
+from orchestrator.effects import DeleteJob, Effect, RollOut, SetField
 from orchestrator.effects import ScaleWorkload as Scale
 from orchestrator.port import FieldSeen, JobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, clear, torn
+from orchestrator.steps.restart_workload import has_failed
 
 
 class ScalePicture(Seen):
@@ -73,6 +75,8 @@ class ScaleWorkload(Step):
         if (workload.replicas if workload.replicas is not None else 1) != replicas:
             waits = f"the operator has not acted on {'.'.join(self.path)}"
             return busy(f"{waits}{staged(picture)}") if is_number(field) else CLEAR
+        if replicas and has_failed(workload):
+            return clear(workload.waiting_for)
         return self.followed(picture, workload, replicas) or DONE
 
     def followed(self, picture: ScalePicture, workload: WorkloadSeen, replicas: int) -> Standing | None:
@@ -104,6 +108,8 @@ class ScaleWorkload(Step):
         found = picture.workload.replicas if picture.workload else None
         if found != replicas and not is_number(field):
             yield Scale(kind=self.workload_kind, workload=self.workload, expected=found, replicas=replicas)
+        if found == replicas and replicas and has_failed(picture.workload):
+            yield RollOut(kind=self.workload_kind, workload=self.workload, restarted_at=None)
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         picture, before = cast(ScalePicture, seen), cast("ScalePicture | None", self.picture(ctx.before))
@@ -127,7 +133,7 @@ class ScaleWorkload(Step):
 
     def left(self, picture: ScalePicture) -> ScalePicture:
         """The picture as this step leaves it."""
-        workload = picture.workload and picture.workload.model_copy(update={"replicas": self.replicas})
+        workload = picture.workload and picture.workload.model_copy(update={"replicas": self.replicas, "waiting_for": ""})
         return ScalePicture(workload=workload, field=self.wanted if self.path else None)
 
     def shell(self, tool: str) -> tuple[str, ...]:

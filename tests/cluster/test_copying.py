@@ -119,9 +119,48 @@ def test_a_client_that_is_killed_leaves_what_it_had_confirmed(live: Live, pod: W
     assert not part.exists()
 
 
-def test_a_full_volume_is_a_refusal(line: Line) -> None:
+def test_a_file_is_fetched_whole_or_not_at_all(live: Live, pod: WorkloadSeen, tmp_path: Path) -> None:
+    content, there, here = os.urandom(6 * 1024 * 1024), tmp_path / "there", tmp_path / "here"
+    there.write_bytes(content)
+    facts = live.cluster.in_files.fetch(pod, str(there), here)
+    next(facts)
+    facts.close()  # type: ignore[attr-defined]
+    assert not here.exists()
+    left = list(live.cluster.in_files.fetch(pod, str(there), here))
+    assert here.read_bytes() == content
+    assert sum(chunk.size_bytes for chunk in left) < len(content)
+    changing = live.cluster.in_files.fetch(pod, str(there), here)
+    next(changing)
+    there.write_bytes(content[::-1])
+    with pytest.raises(ClusterUnreachable, match=r"changed while it was copied|arrived damaged"):
+        list(changing)
+    assert here.read_bytes() == content
+    with pytest.raises(ClusterRefused, match="is no file"):
+        list(live.cluster.in_files.fetch(pod, str(tmp_path), here))
+
+
+def test_a_pod_that_is_replaced_in_the_midst_is_not_written_to_any_more(live: Live, tmp_path: Path) -> None:
+    name, source = f"replaced-{next(NUMBERS)}", f"dump-{next(NUMBERS)}"
+    first, content = live.pod(name), os.urandom(20 * 1024 * 1024)
+    (live.bundle / source).write_bytes(content)
+    effect = fx.CopyIn(
+        **place(first, name), source=source, path=str(tmp_path / "dump"), part=str(tmp_path / "part"),
+        size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(),
+    )
+    facts = live.cluster.perform(effect, step="s", attempt=1)
+    next(facts)
+    live.rest.delete(f"{live.cluster.core}/pods/{first.pod}", first.container.split("/")[0])
+    second = live.ready(name, other_than=first.container)
+    with pytest.raises(ClusterUnreachable):
+        list(facts)
+    assert not (tmp_path / "dump").exists()
+    live.perform(effect.model_copy(update=place(second, name)))
+    assert (tmp_path / "dump").read_bytes() == content
+
+
+def test_a_part_that_cannot_be_written_is_a_refusal(line: Line, tmp_path: Path) -> None:
     with pytest.raises(ClusterRefused, match="cannot be written"):
-        list(copying.copy_chunks(line.run, Source.of_bytes(b"x" * 100), "/dev/full"))
+        list(copying.copy_chunks(line.run, Source.of_bytes(b"x" * 100), str(tmp_path / "nowhere" / "part")))
 
 
 def test_chunks_grow_with_a_fast_line_and_shrink_with_a_slow_one() -> None:

@@ -33,7 +33,7 @@ OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete")
             "2.15-postgresql-with-objects", PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
         ),
         pytest.param("only-backend-redis", PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
-        pytest.param("only-zync", PODS | MANAGER | CONFIGS - {"create deploymentconfigs/instantiate"}, id="zync"),
+        pytest.param("only-zync", PODS | MANAGER | CONFIGS, id="zync"),
         pytest.param("only-objects", OBJECTS, id="objects"),
         pytest.param("fresh", OBJECTS | MANAGER | {"create apimanagers", "delete apimanagers"}, id="new-installation"),
     ],

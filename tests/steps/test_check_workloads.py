@@ -48,6 +48,26 @@ def test_standing(step: CheckWorkloads, picture: WorkloadsPicture, standing: str
     assert reason in found.reason
 
 
+WHOLE = CheckWorkloads(
+    id="step", title="a step", manager="apimanager", originals=(APP,), spec_sha256="s", configmap="redis-config",
+    key="redis.conf", config_sha256="c",
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "config", "standing", "reason"),
+    [
+        pytest.param("s", "c", "done", "", id="as-before"),
+        pytest.param("t", "c", "torn", "the spec of APIManager apimanager is another than it was", id="another-spec"),
+        pytest.param("s", "d", "torn", "redis.conf of ConfigMap redis-config is another", id="another-config"),
+    ],
+)
+def test_the_whole_spec_and_the_configuration_count_too(spec: str, config: str, standing: str, reason: str) -> None:
+    picture = seen(BOTH).model_copy(update={"spec_sha256": spec, "config_sha256": config})
+    found = WHOLE.standing(picture, ctx())
+    assert (found.name, reason in found.reason) == (standing, True)
+
+
 @pytest.mark.parametrize(
     ("picture", "fact", "found"),
     [

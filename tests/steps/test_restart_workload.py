@@ -102,6 +102,8 @@ def test_do(picture: RestartPicture, effects: list[Any]) -> None:
         pytest.param(STEP_, seen(MARKED), None, "done", id="never-begun"),
         pytest.param(CONFIG, seen(RESTARTED), BEFORE, "done", id="a-deploymentconfig-keeps-no-mark"),
         pytest.param(CONFIG, seen(ROLLING), BEFORE, "done", id="and-is-not-waited-for"),
+        pytest.param(CONFIG, seen(FAILED), BEFORE, "clear", id="but-one-that-failed-is-not-left-so"),
+        pytest.param(CONFIG, seen(FAILED), seen(FAILED), "done", id="unless-it-had-failed-before"),
     ],
 )
 def test_the_way_back(step: RestartWorkload, picture: RestartPicture, before: RestartPicture | None, standing: str) -> None:
@@ -134,6 +136,12 @@ def test_undo_brings_the_mark_of_before_back() -> None:
     assert list(STEP_.undo(seen(MARKED), ctx(older, undo_attempt=1))) == [rolled("2020")]
     assert list(HOOKED.undo(seen(MARKED, pre=job("failed")), ctx(BEFORE, undo_attempt=1))) == [GONE, rolled(None)]
     assert list(CONFIG.undo(seen(RESTARTED), ctx(BEFORE, undo_attempt=1))) == []
+    assert list(CONFIG.undo(seen(FAILED), ctx(BEFORE, undo_attempt=1))) == [rolled(NOW, "DeploymentConfig")]
+
+
+@pytest.mark.parametrize(("picture", "standing"), [(seen(ROLLING), "busy"), (seen(at(RUNNING, revision="4")), "done"), (seen(FAILED), "clear")])
+def test_another_rollout_on_the_way_back_is_waited_for(picture: RestartPicture, standing: str) -> None:
+    assert CONFIG.restored(picture, ctx(BEFORE, undo_attempt=1)).name == standing
 
 
 def test_the_recorded_inverse_is_the_mark_alone() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.effects import DeleteJob, SetField
+from orchestrator.effects import DeleteJob, RollOut, SetField
 from orchestrator.effects import ScaleWorkload as Scale
 from orchestrator.port import FieldSeen, JobSeen, WorkloadSeen
 from orchestrator.steps.scale_workload import ScalePicture, ScaleWorkload
@@ -115,6 +115,22 @@ KEPT = len(PATH)  # all parents stay on the way out: the operator writes them it
 )
 def test_do(step: ScaleWorkload, picture: ScalePicture, effects: list[object]) -> None:
     assert list(step.do(picture, ctx(picture))) == effects
+
+
+FAILED = workload(2, ready=False).model_copy(
+    update={"kind": "DeploymentConfig", "waiting_for": "backend-redis: rollout 2 is Failed"}
+)  # fmt: skip
+
+
+def test_a_rollout_that_failed_is_followed_by_another() -> None:
+    """Its workload is never ready, however it is scaled: on the way out and on the way back."""
+    anew = RollOut(kind="Deployment", workload="backend-redis", restarted_at=None)
+    assert UP.standing(seen(2, ABSENT, workload=FAILED), ctx()).reason == "backend-redis: rollout 2 is Failed"
+    assert list(UP.do(seen(2, ABSENT, workload=FAILED), ctx())) == [anew]
+    assert DOWN.restored(seen(2, ABSENT, workload=FAILED), ctx(seen(2))).name == "clear"
+    assert list(DOWN.undo(seen(2, ABSENT, workload=FAILED), ctx(seen(2), undo_attempt=1))) == [anew]
+    stopped = FAILED.model_copy(update={"replicas": 0, "pods": 0})
+    assert DOWN.standing(seen(0, ZERO, workload=stopped), ctx()).name == "done", "stopped, it has to be ready for nobody"
 
 
 def test_a_failed_hook_is_deleted_first() -> None:

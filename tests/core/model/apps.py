@@ -215,7 +215,7 @@ class AppsCluster(ModelCluster):
         self.apps[name] = replace(
             app, replicas=replicas, generation=app.generation + 1, stopping=app.stopping + fewer,
             stops_in=STOPPING if fewer else app.stops_in, settles_in=SETTLING if more else app.settles_in,
-            container=app.container + (more > 0 and app.replicas == 0), has_failed=False,
+            container=app.container + (more > 0 and app.replicas == 0),
         )
 
     # ---- Reader ------------------------------------------------------------------------------------

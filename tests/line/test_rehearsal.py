@@ -1,0 +1,54 @@
+"""A whole restore over a bad line, by the program itself: it is killed, and goes on over the same line."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.rehearsal import lifecycle
+from orchestrator.rehearsal.line import keeping
+from orchestrator.rehearsal.proof import compare
+from tests.commands.program import restore
+from tests.conftest import Tally
+
+PARTS = ("backend-redis", "system-redis")
+ONLY = [word for part in PARTS for word in ("--only", part)]
+LIVES_MAX = 20
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    restore("rehearse", "--down", home=tmp_path)
+
+
+def test_a_killed_restore_goes_on_over_the_same_line_and_ends_with_all_the_data(home: Path, tally: Tally) -> None:
+    killed = restore("rehearse", *ONLY, "--cut-every", "512KiB", "--seed", "5", "--die-at", "45", home=home)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "bad line: cut every 512 KiB; seed 5" in killed.stderr
+    (run,) = re.findall(r"^run (\S+)$", killed.stdout, re.MULTILINE)
+    (root,) = (home / "state" / "restore" / "rehearsals").iterdir()
+    line, cluster = keeping.find(root), lifecycle.find(root)
+    assert line is not None
+    assert cluster is not None
+    before, lives = line.told(), 1
+    while (resumed := restore("resume", run, home=home)).returncode != 0:
+        assert resumed.returncode in (3, 30), resumed.stderr  # stopped or unreachable: typed again, it goes on
+        lives += 1
+        assert lives < LIVES_MAX
+    after = line.told()
+    assert after.up_bytes > before.up_bytes
+    assert after.cuts > 0
+    assert all(row.is_equal for row in compare(cluster, root / "bundle", PARTS))
+    tally(f"bad line: a restore of both Redis, killed once, {lives} resumed: {after}")
+
+
+def test_a_word_that_no_line_understands_is_refused_before_anything_is_started(home: Path) -> None:
+    refused = restore("rehearse", "--stall", "8MiB", home=home)
+    assert refused.returncode == 2
+    assert "'' is no length of time: 40ms, 1.5s, 2m" in " ".join(refused.stderr.split())
+    assert not (home / "state").exists()
