@@ -16,7 +16,10 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.drift import three_way
+
 Json = dict[str, Any]
+DRIFTS_TOLD_MAX = 3  # values that a sentence names
 
 
 class Fact(BaseModel):
@@ -247,13 +250,19 @@ class StepFoundRestored(StepFact):
 
 
 class DriftFound(StepFact):
+    """Three pictures: before this run, as it was left (where that was seen), and now."""
+
     name = "DriftFound"
     reason: str
     before: Json
     now: Json
+    left: Json = {}
 
     def sentence(self) -> str:
-        return f"looked: neither as it was nor as we left it, {self.reason}"
+        rows = [row.say() for row in three_way(self.before, self.left, self.now)]
+        more = f"; and {len(rows) - DRIFTS_TOLD_MAX} more" if len(rows) > DRIFTS_TOLD_MAX else ""
+        told = f" ({'; '.join(rows[:DRIFTS_TOLD_MAX])}{more})" if rows else ""
+        return f"looked: neither as it was nor as we left it, {self.reason}{told}"
 
 
 # ---- what the user asked to see ----------------------------------------------------------------

@@ -48,6 +48,8 @@ class ApplyObject(Step):
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         found = cast(ObjectPicture, seen).object
+        if not found.has_source:
+            return torn(f"{self.source} of the bundle is not there any more")
         return DONE if found.is_there and not (found.missing or found.differing) else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
@@ -63,8 +65,20 @@ class ApplyObject(Step):
             after = cast("ObjectPicture | None", self.picture(ctx.after))
             if found.is_there and after is not None and after.object.uid != found.uid:
                 return torn(f"{self.object_kind} {self.name} is another one than this run has created")
+            if found.is_there and not ctx.undo_attempt and (changed := self.changed_since_created(found)):
+                return changed
             return CLEAR if found.is_there else DONE
+        if found.stash and found.changed and not ctx.undo_attempt:
+            return torn(f"somebody else has changed {', '.join(found.changed)} of {self.object_kind} {self.name} since")
         return CLEAR if found.stash else DONE
+
+    def changed_since_created(self, found: ObjectSeen) -> Standing | None:
+        """What would be lost with the object. Values are known only from the bundle's file."""
+        if not found.has_source:
+            return torn(f"without {self.source} of the bundle nobody can tell whether {self.object_kind} {self.name} was changed since")
+        if changed := (*found.missing, *found.differing):
+            return torn(f"somebody else has changed {', '.join(changed)} of {self.object_kind} {self.name} since")
+        return None
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         found, before = cast(ObjectPicture, seen).object, cast("ObjectPicture | None", self.picture(ctx.before))

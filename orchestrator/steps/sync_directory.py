@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutTreeBack, SyncTree
 from orchestrator.port import Reader, Seen, TreeSeen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, settled
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, settled, torn
 
 
 class TreePicture(Seen):
@@ -57,6 +57,8 @@ class SyncDirectory(Step):
         if waiting := settled(picture.workload, self.workload):
             return waiting
         assert picture.tree is not None
+        if not picture.tree.has_source:
+            return torn(f"{self.source}/ of the bundle is not there any more")
         return CLEAR if picture.tree.missing or picture.tree.differing else DONE
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
@@ -65,12 +67,18 @@ class SyncDirectory(Step):
         )
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        """The stash is the record of what a sync did: as long as it is there, there is something to take back."""
+        """The stash is the record of what a sync did: as long as it is there, there is something to take back.
+
+        Once that has begun, what it brought is not as it left it: only before is it asked about.
+        """
         picture = cast(TreePicture, seen)
         if waiting := settled(picture.workload, self.workload):
             return waiting
-        assert picture.tree is not None
-        return CLEAR if picture.tree.has_stash else DONE
+        tree = picture.tree
+        assert tree is not None
+        if tree.changed and not ctx.undo_attempt:
+            return torn(f"{tree.changed} of what this run brought to {self.path} was changed since: {', '.join(tree.changed_names)}")
+        return CLEAR if tree.has_stash else DONE
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield PutTreeBack(path=self.path, stash=self.stash(ctx), **self.address(seen))
