@@ -8,8 +8,9 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -91,57 +92,69 @@ def rehearse(
         count = stop_all()
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
+    how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
+    said = wiring.options_of(only, queues=queues, reason=reason)
     faults = Faults(
         cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
         resets_per_mib=reset_rate or 0.0,
     )
-    said = wiring.options_of(only, queues=queues, reason=reason)
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
-    kubeconfig = cluster.kubeconfig
-    try:
-        line = line_to(cluster, faults, seed) if faults != Faults() else None
-        kubeconfig = line.kubeconfig if line else kubeconfig
-        rehearsed(
-            cluster, bundle or cluster.root / "bundle", said, wiring.open_journal(journal, write=True), kubeconfig,
-            fresh=fresh, die_at=die_at, rollback=rollback, patience=patience or 0.0, verbose=verbose, output=output,
-        )
-    except BaseException:
-        printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
-        printer.tell("stop it with: restore rehearse --down")
-        raise
-    if line is not None:
-        printer.tell(f"the line carried {line.told()}")
+    kubeconfig = over_the_line(cluster, bundle, said, wiring.open_journal(journal, write=True), faults, seed, how)
     if keep:
         (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
     else:
         end(cluster)
 
 
+class How(NamedTuple):
+    """How a rehearsal is carried out, and what is shown of it."""
+
+    fresh: bool
+    die_at: int | None
+    rollback: bool
+    patience: float
+    verbose: bool
+    output: Output
+
+
+def over_the_line(
+    cluster: Rehearsed, bundle: Path | None, said: Options, ledger: Journal, faults: Faults, seed: int | None, how: How
+) -> Path:
+    """The rehearsal, behind a bad line where faults are named; returns the kubeconfig that it used."""
+    kubeconfig = cluster.kubeconfig
+    try:
+        line = line_to(cluster, faults, seed) if faults != Faults() else None
+        kubeconfig = line.kubeconfig if line else kubeconfig
+        rehearsed(cluster, bundle or cluster.root / "bundle", said, ledger, kubeconfig, how)
+    except BaseException:
+        printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
+        printer.tell("stop it with: restore rehearse --down")
+        raise
+    if line is not None:
+        printer.tell(f"the line carried {line.told()}")
+    return kubeconfig
+
+
 def rehearsed(
-    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, *, fresh: bool,
-    die_at: int | None, rollback: bool, patience: float, verbose: bool, output: Output,
+    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, how: How
 ) -> None:
     """Plan, run, prove; take back and prove again where asked for. A fresh one is two runs: objects, then data."""
     from orchestrator.rehearsal.digest import picture
 
     report = wiring.sound_bundle(bundle, said)
+    started = partial(start, verbose=how.verbose, output=how.output, context=REHEARSAL, patience=how.patience)
     with wiring.live_cluster(str(kubeconfig), "", cluster.namespace, bundle) as live:
-        if fresh:
+        if how.fresh:
             made, found, _ = wiring.sound_plan(live, report, said)
-            start(
-                made, found, report, live, ledger, verbose=verbose, output=output, context=REHEARSAL, patience=patience
-            )
+            started(made, found, report, live, ledger)
         with looked_at(cluster):
             before = picture(cluster)
         made, found, _ = wiring.sound_plan(live, report, said)
-        run = start(
-            made, found, report, live, ledger, verbose=verbose, output=output, heard=dying(die_at),
-            context=REHEARSAL, patience=patience,
-        )
-        prove(cluster, bundle, made.parts, output, drops_queues=said.queues == "drop")
-        if rollback:
-            take_back(live, ledger, run, patience=patience, verbose=verbose)
+        run = started(made, found, report, live, ledger, heard=dying(how.die_at))
+        prove(cluster, bundle, made.parts, how.output, drops_queues=said.queues == "drop")
+        if how.rollback:
+            take_back(live, ledger, run, patience=how.patience, verbose=how.verbose)
             with looked_at(cluster):
                 different = before.differences(picture(cluster))
             if different:

@@ -47,7 +47,7 @@ def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict
 def look(loaded: Loaded, state: RunState, reader: Reader, name: str) -> Standing:
     step, known = loaded.plan.step(name), state.steps[name]
     ctx = Context(
-        run=loaded.run, now=label(datetime.now(UTC)), attempt=known.undo_attempt, before=known.before,
+        run=loaded.run, now=label(datetime.now(UTC)), attempt=known.attempt, undo_attempt=known.undo_attempt, before=known.before,
         after=known.after, pictures=state.before_of(),
     )
     return step.restored(step.probe(reader, ctx), ctx)

@@ -18,6 +18,7 @@ CONFIG_VERSION = "redisConfigMapResourceVersion"  # the 3scale 2.15 operator's m
 GROUPS = {"Deployment": "apps/v1", "DeploymentConfig": "apps.openshift.io/v1"}
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 PHASE = "openshift.io/deployment.phase"
+FAILED = " is Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def workload_seen(rest: Rest, namespace: str, kind: str, workload: Object) -> Wo
     pods = rest.get(f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector_of(workload)})
     items = [pod for pod in pods.get("items", []) if not is_over(pod)]
     name = workload["metadata"]["name"]
-    waiting = spec_waits(workload) or dc_waits(rest, namespace, kind, workload) or pods_wait(workload, items)
+    rollout = dc_waits(rest, namespace, kind, workload)
+    is_failed = rollout.endswith(FAILED)  # comes first: nothing else of it will ever be there
+    waiting = rollout if is_failed else spec_waits(workload) or rollout or pods_wait(workload, items)
     ready = [c for pod in items if (c := container_of(pod)) and c.is_ready and not is_stopping(pod)]
     newest = ready[-1] if ready else None
     annotations = (workload["spec"]["template"].get("metadata") or {}).get("annotations") or {}

@@ -206,7 +206,7 @@ def check_workloads(found: Installation, after: str) -> Iterator[AnyStep]:
     if found.manager is None:
         return
     yield CheckWorkloads(
-        id="check-workloads", title="compare replicas, APIManager and redis-config with what they were", needs=(after,),
+        id="check-workloads", title="compare replicas and settings with what they were", needs=(after,),
         lane="check", manager=found.manager.name, spec_sha256=found.manager.spec_sha256, configmap=found.configmap,
         key=found.key, config_sha256=digest_of(found.config_text) if found.key else "",
         originals=tuple(original(found, app) for app in found.apps if not app.is_autoscaled),

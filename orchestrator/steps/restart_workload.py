@@ -85,16 +85,16 @@ class RestartWorkload(Step):
             )
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        """A DeploymentConfig's rollout leaves nothing in its template. It is restarted again where ours failed, or applies a change.
+        """A DeploymentConfig's rollout leaves nothing in its template: only its end is waited for, and one that failed is followed up.
 
-        Then what it holds of the data that is taken back is forgotten too. Before its end was seen, nobody has filled it.
+        Where it applies a change it is restarted again: what it holds of the data that is taken back is forgotten too.
+        Before its end was seen, nobody has filled it.
         """
         picture, before = cast(RestartPicture, seen), cast("RestartPicture | None", self.picture(ctx.before))
         after = cast("RestartPicture | None", self.picture(ctx.after))
         if before is None or before.workload is None:
             return DONE
-        failed = has_failed(picture.workload) and not has_failed(before.workload)
-        if self.is_config and not ((self.applies and after) or failed or ctx.undo_attempt):
+        if self.is_config and picture.workload and picture.workload.revision == before.workload.revision:
             return DONE
         if waiting := self.unsettled(picture):
             return waiting

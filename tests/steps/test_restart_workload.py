@@ -101,7 +101,8 @@ def test_do(picture: RestartPicture, effects: list[Any]) -> None:
         pytest.param(STEP_, seen(ROLLING), BEFORE, "busy", id="a-rollout-is-under-way"),
         pytest.param(STEP_, seen(MARKED), None, "done", id="never-begun"),
         pytest.param(CONFIG, seen(RESTARTED), BEFORE, "done", id="a-deploymentconfig-keeps-no-mark"),
-        pytest.param(CONFIG, seen(ROLLING), BEFORE, "done", id="and-is-not-waited-for"),
+        pytest.param(CONFIG, seen(ROLLING), BEFORE, "done", id="and-was-not-rolled-out-at-all"),
+        pytest.param(CONFIG, seen(at(ROLLING, revision="2")), BEFORE, "busy", id="its-rollout-is-under-way"),
         pytest.param(CONFIG, seen(FAILED), BEFORE, "clear", id="but-one-that-failed-is-not-left-so"),
         pytest.param(CONFIG, seen(FAILED), seen(FAILED), "done", id="unless-it-had-failed-before"),
     ],
@@ -119,7 +120,7 @@ def test_the_way_back(step: RestartWorkload, picture: RestartPicture, before: Re
         pytest.param(seen(RESTARTED), seen(RESTARTED), 1, "clear", id="begun-and-not-restarted"),
         pytest.param(seen(RESTARTED), None, 0, "done", id="nobody-has-filled-it"),
         pytest.param(seen(FAILED), seen(RESTARTED), 1, "clear", id="that-failed"),
-        pytest.param(seen(ROLLING), seen(RESTARTED), 1, "busy", id="a-rollout-is-under-way"),
+        pytest.param(seen(at(ROLLING, revision="3")), seen(RESTARTED), 1, "busy", id="a-rollout-is-under-way"),
     ],
 )
 def test_a_cache_is_emptied_on_the_way_back_too(
@@ -139,7 +140,7 @@ def test_undo_brings_the_mark_of_before_back() -> None:
     assert list(CONFIG.undo(seen(FAILED), ctx(BEFORE, undo_attempt=1))) == [rolled(NOW, "DeploymentConfig")]
 
 
-@pytest.mark.parametrize(("picture", "standing"), [(seen(ROLLING), "busy"), (seen(at(RUNNING, revision="4")), "done"), (seen(FAILED), "clear")])
+@pytest.mark.parametrize(("picture", "standing"), [(seen(at(ROLLING, revision="4")), "busy"), (seen(at(RUNNING, revision="4")), "done"), (seen(FAILED), "clear")])
 def test_another_rollout_on_the_way_back_is_waited_for(picture: RestartPicture, standing: str) -> None:
     assert CONFIG.restored(picture, ctx(BEFORE, undo_attempt=1)).name == standing
 
