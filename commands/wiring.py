@@ -95,11 +95,10 @@ def options_of(
     unsaved, agreed = sorted(set(only_of(no_safety_copy))), sorted(set(only_of(accepted)))
     if unsaved != agreed:
         (part, *_) = sorted(set(unsaved) ^ set(agreed))
-        words = f"--no-safety-copy {part} --accept-irreversible {part}"
         raise UsageWrong(
             f"{part} is named by only one of --no-safety-copy and --accept-irreversible: without a safety copy its "
             "load cannot be taken back, and with one nothing has to be accepted",
-            hint=f"restore plan BUNDLE {words}",
+            hint="restore plan --help",
         )
     return Options(
         only=only_of(only), with_objects=with_objects, queues=queues or None,  # type: ignore[arg-type]

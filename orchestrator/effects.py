@@ -281,6 +281,27 @@ class PutObjectBack(EffectBase):
         return f"bring {self.kind} {self.name} back" if self.stash else f"delete {self.kind} {self.name}"
 
 
+class RemoveStash(EffectBase):
+    """Delete the Secret that keeps what an object held before, only while it is the one that was seen."""
+
+    effect: Literal["remove_stash"] = "remove_stash"
+    stash: str
+    uid: str
+
+    def say(self) -> str:
+        return f"delete Secret {self.stash}"
+
+
+class RemoveJobs(InPod):
+    """Remove the directories that the jobs of a run keep in a pod."""
+
+    effect: Literal["remove_jobs"] = "remove_jobs"
+    run: str
+
+    def say(self) -> str:
+        return f"remove the directories of this run's jobs from {self.workload}"
+
+
 class DeleteRoute(EffectBase):
     """Delete a Route, only while it is the one that was seen."""
 
@@ -296,7 +317,7 @@ class DeleteRoute(EffectBase):
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | RewriteAof | SwitchAppendingOn
     | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
-    | ApplyObject | PutObjectBack | DeleteRoute
+    | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 
 ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

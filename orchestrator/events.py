@@ -139,6 +139,24 @@ class RollbackFinished(Fact):
         return "everything that was to be taken back is back"
 
 
+class CleanupOpened(Fact):
+    """From here on the run cannot be taken back. effects: what is about to be removed from the cluster."""
+
+    name = "CleanupOpened"
+    by: str
+    effects: tuple[Json, ...]
+
+    def sentence(self) -> str:
+        return f"{self.by} began to remove what this run keeps on the cluster: {len(self.effects)} things"
+
+
+class CleanupFinished(Fact):
+    name = "CleanupFinished"
+
+    def sentence(self) -> str:
+        return "looked: nothing of this run is left on the cluster besides what it restored"
+
+
 # ---- the life of a step ------------------------------------------------------------------------
 
 
@@ -582,6 +600,22 @@ class ObjectDeleted(EffectFact):
 
     def sentence(self) -> str:
         return f"deleted {self.kind} {self.object}, which this run had created"
+
+
+class StashRemoved(EffectFact):
+    name = "StashRemoved"
+    stash: str
+
+    def sentence(self) -> str:
+        return f"removed Secret {self.stash}, which kept what an object held before"
+
+
+class JobsRemoved(EffectFact):
+    name = "JobsRemoved"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"removed the directories of this run's jobs from pod {self.pod}"
 
 
 class RoutesRequested(EffectFact):

@@ -202,6 +202,14 @@ class Reader(Protocol):
         """source: a file of the bundle. stash: the name of the Secret that would keep the value of before."""
         ...
 
+    def stash(self, name: str) -> str:
+        """The uid of the Secret that keeps what an object held before; "" where there is none."""
+        ...
+
+    def jobs_of(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        """The directories that jobs of this run have left in the pod."""
+        ...
+
     def routes(self) -> tuple[RouteSeen, ...]: ...
 
     def hosts(self, workload: WorkloadSeen, engine: Engine, database: str) -> tuple[str, ...] | None:

@@ -210,6 +210,8 @@ def to_roll_back(down_to: str = "") -> Opening:
     def opening(state: RunState) -> list[Fact]:
         if state.phase == "backward":
             return to_resume(state)
+        if state.cleanup:
+            raise PlanChanged("what this run kept to be taken back was removed by a cleanup", hint="restore runs")
         return [ev.RollbackOpened(by=user(), down_to=down_to)]
 
     return opening
@@ -321,7 +323,7 @@ def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
 
 
 # After one of these nothing is done but by turning back, so a run that ends with one need not be read to know it.
-ENDINGS = frozenset({ev.RunFinished.name, ev.RollbackFinished.name})
+ENDINGS = frozenset({ev.RunFinished.name, ev.RollbackFinished.name, ev.CleanupFinished.name})
 
 
 def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from orchestrator import events as ev
 from orchestrator.errors import IllegalFact
 from orchestrator.events import Entry, Fact, Json, StepFact
+from orchestrator.needs import needed_by, reached_from
 
 # status of a step -> name of a fact -> status afterwards. Statuses on the way forward:
 #   pending   nobody has looked, or nothing was done yet      ready     looked, free to start
@@ -133,6 +134,7 @@ class RunState:
     opened: ev.RunOpened | None = None
     phase: str = "unopened"  # then "forward", then perhaps "backward"
     closed: str = ""  # "", "paused", "finished" or "rolled back"
+    cleanup: str = ""  # then perhaps "opened", and "finished": what was kept for a way back is being removed, is gone
     reason: str = ""
     needs: str = ""
     holder: str = ""
@@ -202,12 +204,18 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
             require(all(s.status in ENDED_FORWARD for s in state.steps.values()), state, fact)
             return replace(state, closed="finished")
         case ev.RollbackOpened():
-            require(state.phase == "forward", state, fact)
+            require(state.phase == "forward" and not state.cleanup, state, fact)
             return turn_back(state, fact)
         case ev.RollbackFinished():
             require(not state.closed and state.phase == "backward", state, fact)
             require(all(s.status in ENDED_BACKWARD for s in state.steps.values()), state, fact)
             return replace(state, closed="rolled back")
+        case ev.CleanupOpened():
+            require(state.closed in ("finished", "rolled back"), state, fact)
+            return replace(state, cleanup="opened")
+        case ev.CleanupFinished():
+            require(state.cleanup == "opened", state, fact)
+            return replace(state, cleanup="finished")
         case _:
             raise IllegalFact(f"{fact.name} is not a fact about a run")
 
@@ -281,35 +289,14 @@ def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:
     return any(step in begun and state.applies_of[step] != edit for step in before_it)
 
 
-def needed_by(name: str, needs_of: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """Everything that a step needs, directly or through others."""
-    found: set[str] = set()
-    todo = list(needs_of[name])
-    while todo:
-        needed = todo.pop()
-        if needed not in found:
-            found.add(needed)
-            todo += needs_of[needed]
-    return found
-
-
-def reached_from(start: str, needs_of: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-    """A step and every step that needs it, directly or through others."""
-    reached = {start}
-    grown = True
-    while grown:
-        more = {s for s, needs in needs_of.items() if s not in reached and reached & set(needs)}
-        grown = bool(more)
-        reached |= more
-    return frozenset(reached)
-
-
 # ---- a step ------------------------------------------------------------------------------------
 
 
 def evolve_step(state: RunState, fact: StepFact, at: datetime) -> RunState:
     """A fact about one step."""
     require(fact.step in state.steps, state, fact)
+    if isinstance(fact, ev.EffectFact) and state.cleanup == "opened":
+        return state
     decides = isinstance(fact, ev.DecisionRecorded)
     require(not state.closed or (decides and state.closed == "paused"), state, fact)
     step = state.steps[fact.step]

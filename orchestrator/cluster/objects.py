@@ -103,6 +103,14 @@ class Objects:
         self._rest.delete(self._path("Secret", effect.stash), stash["metadata"]["uid"])
         yield ev.ObjectPutBack(**at, kind=effect.kind, object=effect.name)
 
+    def stash(self, name: str) -> str:
+        found = self._rest.find(self._path("Secret", name))
+        return str(found["metadata"]["uid"]) if found else ""
+
+    def remove_stash(self, effect: fx.RemoveStash, at: At) -> Iterator[ev.EffectFact]:
+        self._rest.delete(self._path("Secret", effect.stash), effect.uid)
+        yield ev.StashRemoved(**at, stash=effect.stash)
+
     def _keep(self, effect: fx.ApplyObject, found: Object, left: Object) -> None:
         """Write the stash, unless it is there: the first picture wins."""
         if self._rest.find(self._path("Secret", effect.stash)) is not None:

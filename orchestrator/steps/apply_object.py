@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 from orchestrator.effects import ApplyObject as Apply
-from orchestrator.effects import Effect, PutObjectBack
+from orchestrator.effects import Effect, PutObjectBack, RemoveStash
 from orchestrator.port import ObjectSeen, Reader, Seen
 from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, torn
 
@@ -86,6 +86,10 @@ class ApplyObject(Step):
         yield PutObjectBack(
             kind=self.object_kind, name=self.name, uid=found.uid, stash=self.stash(ctx) if was_there else ""
         )
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        if uid := reader.stash(self.stash(ctx)):
+            yield RemoveStash(stash=self.stash(ctx), uid=uid)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         return (f"{tool} apply -f {self.source}   # without uid, resourceVersion, ownerReferences, namespace",)

@@ -12,7 +12,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.effects import Effect
+from orchestrator.effects import Effect, RemoveJobs, RemovePath
+from orchestrator.errors import ClusterUnreachable
 from orchestrator.events import Confirmation, Json, RemoteJobExited, RemoteJobLost
 from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
 
@@ -120,6 +121,13 @@ class Step(BaseModel):
         """What takes it back: the values from ctx.before; from `seen` only the pod's address."""
         raise NotImplementedError
 
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        """What takes away all that this step keeps on the cluster besides its result, as far as it is there now.
+
+        Afterwards there is no way back. Raises ClusterUnreachable where it cannot be looked at.
+        """
+        yield from ()
+
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
         """The evidence that a probe's finding leaves in the journal."""
         yield from ()
@@ -177,6 +185,27 @@ def exited(step: Step, job: PodJobSeen, workload: WorkloadSeen | None, ctx: Cont
         )
     elif job.state == "lost":
         yield RemoteJobLost(step=step.id, attempt=ctx.attempt, pod=pod, job=name)
+
+
+def at_rest(reader: Reader, kind: str, name: str) -> WorkloadSeen:
+    """The workload whose pod something was kept in. Raises ClusterUnreachable where it cannot be looked into now."""
+    workload = reader.workload(kind, name)
+    if waiting := settled(workload, name):
+        raise ClusterUnreachable(f"what was kept in {name} cannot be looked at: {waiting.reason}")
+    assert workload is not None
+    return workload
+
+
+def left_jobs(reader: Reader, workload: WorkloadSeen, name: str, ctx: Context) -> Iterator[Effect]:
+    if reader.jobs_of(workload, ctx.run):
+        yield RemoveJobs(run=ctx.run, **address(workload.kind, name, workload))
+
+
+def left_files(reader: Reader, workload: WorkloadSeen, name: str, *paths: str) -> Iterator[Effect]:
+    found = reader.files(workload, paths)
+    for path in paths:
+        if found[path] is not None:
+            yield RemovePath(path=path, **address(workload.kind, name, workload))
 
 
 def job_name(step: Step, ctx: Context) -> str:

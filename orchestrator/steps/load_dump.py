@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from orchestrator.effects import CopyIn, Effect, Engine, Program, StartJob, StopJob
+from orchestrator.effects import CopyIn, Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
+from orchestrator.errors import ClusterUnreachable
 from orchestrator.events import Confirmation, DumpLoaded
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import (
@@ -26,10 +27,13 @@ from orchestrator.steps.base import (
     Step,
     WayBack,
     address,
+    at_rest,
     busy,
     clear,
     exited,
     job_name,
+    left_files,
+    left_jobs,
     lost,
     settled,
     torn,
@@ -219,6 +223,20 @@ class LoadDump(Step):
         saved = copy_of(self.saved_directory, self.database, ctx.run)
         attempt = ctx.attempt + ctx.undo_attempt
         yield self.job(RETURNS[self.engine], (saved, self.database, self.owner_of_mark(ctx)), where, ctx, attempt)
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        """The mark, and the staged dump where a load was left out."""
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        staged = reader.files(workload, [self.staged], digests=True)[self.staged]
+        if staged is not None and staged.sha256 == self.sha256:
+            yield RemovePath(path=self.staged, **address(self.workload_kind, self.workload, workload))
+        yield from left_files(reader, workload, self.workload, f"{self.staged}.part-{ctx.run}")
+        database = reader.database(workload, self.engine, self.database)
+        if database is None:
+            raise ClusterUnreachable(f"the database server of {self.workload} does not answer")
+        if database.mark.startswith(f"{ctx.run}/"):
+            yield ForgetMark(engine=self.engine, database=self.database, **address(self.workload_kind, self.workload, workload))
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(LoadPicture, seen).workload)

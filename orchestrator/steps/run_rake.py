@@ -21,10 +21,12 @@ from orchestrator.steps.base import (
     Standing,
     Step,
     address,
+    at_rest,
     busy,
     clear,
     exited,
     job_name,
+    left_jobs,
     settled,
     torn,
 )
@@ -96,6 +98,10 @@ class RunRake(Step):
             yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
         if self.applies:
             yield rake(self, self.task, where, replace(ctx, attempt=ctx.undo_attempt), self.back_name(ctx))
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         where = f"{self.workload_kind.lower()}/{self.workload}"

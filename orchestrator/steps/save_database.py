@@ -21,10 +21,13 @@ from orchestrator.steps.base import (
     Standing,
     Step,
     address,
+    at_rest,
     busy,
     clear,
     exited,
     job_name,
+    left_files,
+    left_jobs,
     settled,
     torn,
 )
@@ -139,6 +142,11 @@ class SaveDatabase(Step):
         if picture.part:
             yield RemovePath(path=f"{self.path(ctx)}.part", **where)
         yield RemovePath(path=self.path(ctx), **where)
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_files(reader, workload, self.workload, self.path(ctx), f"{self.path(ctx)}.part")
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(SavedPicture, seen).workload)

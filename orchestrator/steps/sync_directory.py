@@ -11,7 +11,19 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutTreeBack, SyncTree
 from orchestrator.port import Reader, Seen, TreeSeen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, settled, torn
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    WayBack,
+    address,
+    at_rest,
+    left_files,
+    settled,
+    torn,
+)
 
 
 class TreePicture(Seen):
@@ -82,6 +94,10 @@ class SyncDirectory(Step):
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield PutTreeBack(path=self.path, stash=self.stash(ctx), **self.address(seen))
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_files(reader, workload, self.workload, self.stash(ctx))
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(TreePicture, seen).workload)

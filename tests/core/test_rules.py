@@ -265,7 +265,7 @@ KNOWN_FIELDS = {
     "aof_rewrite_scheduled", "appendonly", "arguments", "aside", "attempt", "back", "before", "bgsave_in_progress",
     "bundle", "by", "changed", "changed_names", "choices", "code", "complaint", "config_version", "configmap", "connections",
     "container", "context", "created", "database", "differing", "digest", "directory", "done_bytes",
-    "down_to", "effect", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
+    "down_to", "effect", "effects", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
     "failures", "field", "field_is_there", "field_value", "fields", "file", "files", "followers", "found",
     "generation", "has_source", "has_stash", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
     "is_admitted", "is_complete", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
@@ -294,7 +294,7 @@ def test_7_no_step_can_see_a_secret_or_write_one() -> None:
     verbs = {name for name in vars(Reader) if not name.startswith("_")}
     assert verbs == {
         "configmap", "database", "field", "files", "hosts", "job", "object", "pod_job", "redis", "routes", "row_counts",
-        "services_in_redis", "services_in_sql", "stage", "tree", "workload",
+        "services_in_redis", "services_in_sql", "stage", "stash", "tree", "workload", "jobs_of",
     }  # fmt: skip
     assert not [effect for effect in get_args(fx.Effect) if "ecret" in effect.__name__]
     assert set(ObjectSeen.model_fields) == {
