@@ -9,8 +9,8 @@ Restore tries again as its engine does, from what the pod holds.
 
 Every contestant is a process of its own and its start counts; bytes sent are counted by the line. The server is
 the embedded one, written in Python, and runs on the same cores: its cost is a part of every number. Only
-restore's time includes that the pod has read the file back and compared digests. kubectl speaks WebSocket
-here: the embedded server has no SPDY.
+restore's time, and that of `kubectl, compared`, includes that the pod reads the file back and that digests are
+compared. kubectl speaks WebSocket here: the embedded server has no SPDY.
 """
 
 from __future__ import annotations
@@ -84,7 +84,22 @@ def kubectl_exec(kubeconfig: Path, file: File, target: str) -> list[str]:
     return ["kubectl", f"--kubeconfig={kubeconfig}", "exec", "-i", pod(kubeconfig), "--", *script]
 
 
-CONTESTANTS: dict[str, Argv] = {"restore": restore, "kubectl cp": kubectl_cp, "kubectl exec -i": kubectl_exec}
+COMPARED = """
+there() { kubectl "--kubeconfig=$1" exec "$2" -- sha256sum "$3"; }
+kubectl "--kubeconfig=$1" exec -i "$2" -- sh -c 'cat > "$1"' sh "$3" < "$4" || exit
+there=$(there "$1" "$2" "$3") && here=$(sha256sum "$4") && [ "${there%% *}" = "${here%% *}" ]
+"""
+
+
+def kubectl_compared(kubeconfig: Path, file: File, target: str) -> list[str]:
+    """The same, and then what makes it comparable with restore's copy: both digests."""
+    return ["sh", "-c", COMPARED, "sh", str(kubeconfig), pod(kubeconfig), target, str(file.path)]
+
+
+CONTESTANTS: dict[str, Argv] = {
+    "restore": restore, "kubectl cp": kubectl_cp, "kubectl exec -i": kubectl_exec,
+    "kubectl, compared": kubectl_compared,
+}  # fmt: skip
 
 
 def copy(kubeconfig: str, source: str, size_bytes: str, sha256: str, target: str) -> None:

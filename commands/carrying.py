@@ -50,6 +50,7 @@ def carry(
         heard(entry)
         watched.hear(entry)
 
+    cluster.jobs.keep = journal.put_blob
     interruption = Interruption()
     guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:

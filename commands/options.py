@@ -92,6 +92,9 @@ WithObjects = Annotated[
     bool,
     typer.Option("--with-objects", help="Replace Secrets and ConfigMaps too, where 3scale is installed already."),
 ]
+Delete = Annotated[
+    bool, typer.Option("--delete", help="Set aside the files of system-storage that the bundle lacks.")
+]
 QueuesAs = Annotated[
     Queues | None,
     typer.Option(

@@ -14,6 +14,7 @@ from commands import printer, wiring
 from commands.options import (
     AcceptIrreversible,
     Context,
+    Delete,
     Kubeconfig,
     Namespace,
     NoSafetyCopy,
@@ -40,6 +41,7 @@ def plan(
     kubeconfig: Kubeconfig = "",
     only: Only = None,
     with_objects: WithObjects = False,
+    delete: Delete = False,
     queues: QueuesAs = None,
     no_safety_copy: NoSafetyCopy = None,
     accept_irreversible: AcceptIrreversible = None,
@@ -54,8 +56,8 @@ def plan(
     Exit status: 20 bundle invalid, 22 preflight refused, 30 unreachable, 31 refused by the cluster.
     """
     said = wiring.options_of(
-        only, with_objects=with_objects, queues=queues, reason=reason, no_safety_copy=no_safety_copy,
-        accepted=accept_irreversible,
+        only, with_objects=with_objects, is_deleting=delete, queues=queues, reason=reason,
+        no_safety_copy=no_safety_copy, accepted=accept_irreversible,
     )
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:

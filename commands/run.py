@@ -15,6 +15,7 @@ from commands.carrying import carry
 from commands.options import (
     AcceptIrreversible,
     Context,
+    Delete,
     JournalPath,
     Kubeconfig,
     Namespace,
@@ -50,6 +51,7 @@ def run(
     kubeconfig: Kubeconfig = "",
     only: Only = None,
     with_objects: WithObjects = False,
+    delete: Delete = False,
     queues: QueuesAs = None,
     no_safety_copy: NoSafetyCopy = None,
     accept_irreversible: AcceptIrreversible = None,
@@ -71,7 +73,8 @@ def run(
     planned = read_plan(source) if source.is_file() else None
     bundle = Path(planned["bundle"]) if planned else source
     said = options_of_plan(planned) if planned else wiring.options_of(
-        only, with_objects=with_objects, queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason,
+        only, with_objects=with_objects, is_deleting=delete,
+        queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason,
         no_safety_copy=no_safety_copy, accepted=accept_irreversible,
     )
     report = wiring.sound_bundle(bundle, said)

@@ -82,7 +82,8 @@ def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: st
 
 
 def options_of(
-    only: Sequence[str] | None, *, with_objects: bool = False, queues: str | None = None, reason: str = "",
+    only: Sequence[str] | None, *, with_objects: bool = False, is_deleting: bool = False,
+    queues: str | None = None, reason: str = "",
     no_safety_copy: Sequence[str] | None = None, accepted: Sequence[str] | None = None,
 ) -> Options:
     """What was said on the command line about a restore; who said it is who runs this program.
@@ -98,10 +99,10 @@ def options_of(
         raise UsageWrong(
             f"{part} is named by only one of --no-safety-copy and --accept-irreversible: without a safety copy its "
             "load cannot be taken back, and with one nothing has to be accepted",
-            hint="restore plan --help",
+            hint="restore --help",
         )
     return Options(
-        only=only_of(only), with_objects=with_objects, queues=queues or None,  # type: ignore[arg-type]
+        only=only_of(only), with_objects=with_objects, is_deleting=is_deleting, queues=queues or None,  # type: ignore[arg-type]
         queues_by=user() if queues else "", queues_reason=reason if queues else "", no_safety_copy=tuple(unsaved),
         accepted_by=user() if agreed else "", accepted_reason=reason if agreed else "",
     )

@@ -34,7 +34,9 @@ class EditConfigMap(EffectBase):
     text: str
 
     def say(self) -> str:
-        return f"edit {self.key} in ConfigMap {self.configmap}"
+        old, new = self.expected.splitlines(), self.text.splitlines()
+        lines = [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
+        return f"edit {self.key} in ConfigMap {self.configmap}" + (f": {'; '.join(lines)}" if lines else "")
 
 
 class RollOut(EffectBase):
@@ -49,7 +51,8 @@ class RollOut(EffectBase):
     restarted_at: str | None
 
     def say(self) -> str:
-        return f"roll out {self.kind} {self.workload}"
+        mark = f", restarted at {self.restarted_at}" if self.restarted_at else ", without a restart mark"
+        return f"roll out {self.kind} {self.workload}" + ("" if self.kind == "DeploymentConfig" else mark)
 
 
 class InPod(EffectBase):
@@ -226,7 +229,8 @@ class SyncTree(InPod):
     """Bring a directory of the bundle into the pod: only what is missing or differs.
 
     What would be overwritten is set aside in `stash`, on the same volume, which also lists what is created.
-    Nothing is deleted; links are kept as links and never followed.
+    What only the pod has stays, unless `is_deleting`: then it is set aside too. Links are kept as links and
+    never followed.
     """
 
     effect: Literal["sync_tree"] = "sync_tree"
@@ -234,9 +238,11 @@ class SyncTree(InPod):
     path: str
     stash: str
     digest: str
+    is_deleting: bool = False
 
     def say(self) -> str:
-        return f"sync {self.source}/ to {self.path}"
+        also = ", and set aside what only the pod has" if self.is_deleting else ""
+        return f"sync {self.source}/ to {self.path}{also}"
 
 
 class PutTreeBack(InPod):

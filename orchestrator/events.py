@@ -481,6 +481,7 @@ class RemoteJobExited(Confirmation):
     job: str
     code: int
     complaint: str = ""
+    log: Json = {}  # {"blob": sha256} of the end of its log
 
     def sentence(self) -> str:
         said = f": {self.complaint}" if self.complaint and self.code else ""

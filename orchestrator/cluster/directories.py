@@ -28,6 +28,7 @@ from orchestrator.trees import Remarks, entry_of, walk
 
 PACK_BYTES: Final = 4 * 1024 * 1024
 PACK_FILES: Final = 500
+ABSENT: Final = ("", b"")  # what was set aside and nothing brought in its place
 NAMED_MAX: Final = 3  # names of changed files that a look tells
 UNIT_BYTES: Final = 512  # the files of a pack begin at a multiple of this
 DIGEST: Final = re.compile(rb"\\?([0-9a-f]{64})(?: |$)")
@@ -49,15 +50,16 @@ class There:
 
     def changed(self) -> list[bytes]:
         """What was brought and is not so any more."""
-        return sorted(name for name, entry in self.left.items() if self.entries.get(name) != entry)
+        return sorted(name for name, entry in self.left.items() if self.entries.get(name, ABSENT) != entry)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry that has to be brought; number: under which the old one is set aside, 0 where there is none."""
+    """One entry that has to be brought, or goes; number: under which the old one is set aside, 0 where there is none."""
 
     entry: TreeEntry
     number: int
+    is_extra: bool = False  # the bundle lacks it, and it was asked to be set aside
 
 
 class Directories:
@@ -92,10 +94,12 @@ class Directories:
             raise PlanChanged(f"{effect.source}/ of the bundle is not what the plan was made for")
         there = self._there(effect, effect.path, effect.stash)
         items = wanted(entries, there)
+        if effect.is_deleting:
+            items += extras(entries, there, items)
         root = self._root(effect.source)
         for pack in packs(items):
             yield from self._bring(effect, at, root, pack)
-        files = [item for item in items if item.entry.kind == "f"]
+        files = [item for item in items if item.entry.kind == "f" and not item.is_extra]
         yield ev.DirectorySynced(
             **at, pod=effect.pod, path=effect.path, files=len(files),
             size_bytes=sum(item.entry.size_bytes for item in files),
@@ -166,6 +170,19 @@ def wanted(entries: Iterable[TreeEntry], there: There) -> list[Item]:
     return items
 
 
+def extras(entries: Iterable[TreeEntry], there: There, items: Iterable[Item]) -> list[Item]:
+    """What only the pod has, each by the topmost of it: a directory goes with all that is in it."""
+    known = {entry.name for entry in entries}
+    numbers = dict(there.moved) | {item.entry.name: item.number for item in items if item.number}
+    found: list[Item] = []
+    for name in sorted(there.entries.keys() - known):
+        if found and name.startswith(found[-1].entry.name + b"/"):
+            continue
+        number = numbers.setdefault(name, max(numbers.values(), default=0) + 1)
+        found.append(Item(TreeEntry(name, "f", 0), number, is_extra=True))
+    return found
+
+
 def packs(items: Iterable[Item]) -> Iterator[list[Item]]:
     """In order; a large file goes alone, as what is behind it in a pack would wait for it."""
     pack: list[Item] = []
@@ -192,12 +209,15 @@ def packed(root: bytes, pack: Iterable[Item]) -> tuple[bytes, bytes]:
     """The lines of a pack, and the whole of it: the lines, filled up to a whole number of units, and the bodies of its files."""
     rows = list(pack)
     lines = b"".join(line_of(root, item) for item in rows)
-    bodies = [content_of(root, item.entry) for item in rows if item.entry.kind == "f" and not is_large(item)]
+    files = [item for item in rows if item.entry.kind == "f" and not item.is_extra]
+    bodies = [content_of(root, item.entry) for item in files if not is_large(item)]
     return lines, lines + bytes(-len(lines) % UNIT_BYTES) + b"".join(bodies)
 
 
 def line_of(root: bytes, item: Item) -> bytes:
     entry = item.entry
+    if item.is_extra:
+        return b"x %d 000 000 0 0 %b -\n" % (item.number, escaped(b"./" + entry.name))
     op, target = entry.kind.encode(), escaped(entry.target) or entry.sha256.encode() or b"-"
     if is_large(item):
         op, target = b"b", f"pack-{entry.sha256}".encode()
@@ -260,6 +280,8 @@ def manifest(answer: bytes) -> There:
 def left_entry(line: bytes) -> tuple[bytes, tuple[str, bytes]]:
     """A line of the stash's list: how an entry was brought. Links by their target, files by their digest."""
     op, content, name = line.split(b" ")
+    if op == b"x":
+        return bare(unescaped(name)), ABSENT
     if op == b"l":
         return bare(unescaped(name)), ("l", unescaped(content))
     return bare(unescaped(name)), ("f", content.removeprefix(b"pack-"))

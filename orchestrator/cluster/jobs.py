@@ -6,6 +6,7 @@ a container that is gone is lost, also where its directory lies on a volume that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from orchestrator import effects as fx
@@ -24,6 +25,7 @@ STATES: Final = ("never", "running", "exited", "lost")
 class Jobs:
     def __init__(self, pods: Pods) -> None:
         self._pods = pods
+        self.keep: Callable[[bytes], str] = lambda data: ""  # puts bytes among the journal's blobs; their sha256
 
     def seen(self, workload: WorkloadSeen, directory: str, job: str) -> PodJobSeen:
         ran = self._pods.script(workload, job_scripts.STATE, directory, job, workload.container)
@@ -36,9 +38,15 @@ class Jobs:
         return PodJobSeen.model_validate(
             {
                 "state": state, "code": None if code == "-" else int(code), "done_bytes": int(done),
-                "complaint": without_values(complaint(log)),
+                "complaint": without_values(complaint(log)), "log": self._kept(log) if state == "exited" else "",
             }
         )
+
+    def _kept(self, log: str) -> str:
+        """The end of a job's log, line by line without values: what a person reads who asks why it failed."""
+        lines = [without_values(line) for line in log.splitlines()]
+        return self.keep("\n".join(lines).encode()) if any(lines) else ""
+
 
     def start(self, effect: fx.StartJob) -> None:
         """Returns when it runs. Raises ClusterRefused for an older epoch, Conflict while another start runs."""

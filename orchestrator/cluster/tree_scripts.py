@@ -79,8 +79,8 @@ printf '\nend\n'
 """
 
 # root stash pack lines_bytes blocks: unpacks what was brought. The pack's first blocks of 512 bytes hold lines:
-# op n umask mode mtime size name target; then come the files, one after the other. op is d, l, f or b (a file
-# that came by itself, named in target; of an f, target is the digest), n the number under which the old one is set aside, or - where there is
+# op n umask mode mtime size name target; then come the files, one after the other. op is d, l, f (target is its
+# digest), b (a file that came by itself, named in target) or x (what only the pod has: it is set aside), n the number under which the old one is set aside, or - where there is
 # none. Few processes are started for a file, as there may be very many: dd makes it with its mode, and what
 # is new goes to its directory together with its neighbours.
 UNPACK: Final = COMMON + r"""
@@ -112,6 +112,7 @@ while read -r op n mask mode mtime size name target; do
   if [ "${name%/*}" != "$last" ]; then to_place "$@"; set --; safe "$name"; last=${name%/*}; fi
   made=$new/${name##*/}
   case $op in
+    x) aside; continue;;
     d) [ -d "$name" ] && [ ! -L "$name" ] || { aside; mkdir "$name" || exit 8; }
        chmod "$mode" "$name" 2>/dev/null; continue;;
     l) keep=$name; decode "$target"; to=$name; name=$keep

@@ -120,12 +120,15 @@ def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *
     )
 
 
-def storage_steps(storage: StorageMount, file: BundleFile, after: tuple[str, ...]) -> Iterator[AnyStep]:
+def storage_steps(
+    storage: StorageMount, file: BundleFile, after: tuple[str, ...], *, is_deleting: bool
+) -> Iterator[AnyStep]:
     """Guide 9.5.3, through a pod that has the volume while system-app is down (T3)."""
     yield SyncDirectory(
         id="sync-system-storage", title=f"bring {file.name}/ to system-storage", needs=after, cites=("9.5.3-1",),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
         path=storage.path, digest=file.sha256, size_bytes=file.size_bytes,
+        is_deleting=is_deleting,
     )
     yield check_storage(storage, file, "synced", "sync-system-storage")
 

@@ -17,6 +17,7 @@ class Options:
 
     only: tuple[str, ...] = ()
     with_objects: bool = False  # the bundle's Secrets and ConfigMaps too, where the installation is there already
+    is_deleting: bool = False  # files that only system-storage has are set aside
     queues: Literal["restore", "drop"] | None = None
     queues_by: str = ""
     queues_reason: str = ""

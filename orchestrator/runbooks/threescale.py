@@ -98,7 +98,7 @@ def data_steps(
             yield from databases.dump_steps(database, file, gate, options)
     storage = bundle.file_of("system-storage")
     if "system-storage" in parts and found.storage and storage:
-        yield from databases.storage_steps(found.storage, storage, gate)
+        yield from databases.storage_steps(found.storage, storage, gate, is_deleting=options.is_deleting)
     if "backend-redis" in parts:
         yield decide_queues(options)
     decided = (DECIDED,) if "backend-redis" in parts else ()

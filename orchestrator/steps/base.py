@@ -181,7 +181,8 @@ def exited(step: Step, job: PodJobSeen, workload: WorkloadSeen | None, ctx: Cont
     if job.state == "exited":
         code = -1 if job.code is None else job.code
         yield RemoteJobExited(
-            step=step.id, attempt=ctx.attempt, pod=pod, job=name, code=code, complaint=job.complaint
+            step=step.id, attempt=ctx.attempt, pod=pod, job=name, code=code, complaint=job.complaint,
+            log={"blob": job.log} if job.log else {},
         )
     elif job.state == "lost":
         yield RemoteJobLost(step=step.id, attempt=ctx.attempt, pod=pod, job=name)

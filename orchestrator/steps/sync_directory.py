@@ -1,7 +1,8 @@
 """Bring a directory of the bundle into a pod: what is missing there, or differs, and nothing else.
 
 Guide 9.5.3-1. system-app, to which the guide copies, was scaled to 0 (T3): the pod is another one that has the
-same volume. What would be overwritten is set aside on the volume first; what only the pod has, stays.
+same volume. What would be overwritten is set aside on the volume first; what only the pod has stays, unless
+it was asked to be set aside as well.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class SyncDirectory(Step):
     path: str
     digest: str  # of the bundle's directory
     size_bytes: int = 0  # of its files
+    is_deleting: bool = False  # what only the pod has is set aside
 
     @property
     def way_back(self) -> WayBack:
@@ -47,11 +49,11 @@ class SyncDirectory(Step):
 
     @property
     def undo_note(self) -> str:
-        return f"remove from {self.path} what was created, put back what was replaced"
+        return f"remove from {self.path} what was created, put back what was replaced or deleted"
 
     @property
     def copy_note(self) -> str:
-        return "what is replaced is renamed on its volume: needs no room"
+        return "what it replaces or deletes is renamed on its volume: needs no room"
 
     def stash(self, ctx: Context) -> str:
         return f"{self.path}/.replaced-by-{ctx.run}"
@@ -71,11 +73,13 @@ class SyncDirectory(Step):
         assert picture.tree is not None
         if not picture.tree.has_source:
             return torn(f"{self.source}/ of the bundle is not there any more")
-        return CLEAR if picture.tree.missing or picture.tree.differing else DONE
+        is_left = picture.tree.missing or picture.tree.differing or (self.is_deleting and picture.tree.extra)
+        return CLEAR if is_left else DONE
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield SyncTree(
-            source=self.source, path=self.path, stash=self.stash(ctx), digest=self.digest, **self.address(seen)
+            source=self.source, path=self.path, stash=self.stash(ctx), digest=self.digest,
+            is_deleting=self.is_deleting, **self.address(seen),
         )
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:

@@ -42,10 +42,12 @@ class Synced:
     def sync(self) -> list[ev.EffectFact]:
         return self.live.perform(self.effect())
 
-    def effect(self) -> fx.SyncTree:
+    def effect(self, *, is_deleting: bool = False) -> fx.SyncTree:
         where = place(self.pod, "sidekiq")
         digest = read_tree(self.here).summary.digest
-        return fx.SyncTree(**where, source=self.source, path=self.path, stash=self.stash, digest=digest)
+        return fx.SyncTree(
+            **where, source=self.source, path=self.path, stash=self.stash, digest=digest, is_deleting=is_deleting
+        )
 
     def put_back(self) -> None:
         self.live.perform(fx.PutTreeBack(**place(self.pod, "sidekiq"), path=self.path, stash=self.stash))
@@ -99,6 +101,22 @@ def strange(root: Path) -> None:
     (root / "out").symlink_to("/etc")
     (root / "dangling").symlink_to("nowhere/at all")
     write(root, b"large", os.urandom(directories.PACK_BYTES + 12345))
+
+
+def test_what_only_the_pod_has_is_set_aside_when_that_is_asked_for_and_comes_back(synced: Synced) -> None:
+    write(synced.here, b"kept", b"new")
+    write(synced.here, b"both/new", b"new")
+    strange(synced.there)
+    write(synced.there, b"kept", b"old")
+    write(synced.there, b"both/old", b"old")
+    before = content(synced.there)
+    synced.live.perform(synced.effect(is_deleting=True))
+    seen = synced.seen()
+    assert (seen.missing, seen.differing, seen.extra) == (0, 0, 0)
+    assert {name for name in content(synced.there) if not name.startswith(b".replaced")} == {b"kept", b"both", b"both/new"}
+    synced.live.perform(synced.effect(is_deleting=True))  # once more changes nothing
+    synced.put_back()
+    assert content(synced.there) == before
 
 
 def test_a_tree_arrives_as_it_is_whatever_is_in_its_names(synced: Synced) -> None:

@@ -90,6 +90,20 @@ def test_an_exit_code_and_the_last_complaint_are_told_without_values(start: Star
     assert seen.complaint == "ERROR 1064 near '…' at line 3, password …"
 
 
+def test_the_end_of_a_log_is_kept_without_values(start: Starter) -> None:
+    kept: list[bytes] = []
+    start.live.cluster.jobs.keep = lambda data: kept.append(data) or "sha256"  # type: ignore[func-returns-value]
+    try:
+        start("complains", "hunter2")
+        seen = start.over()
+    finally:
+        start.live.cluster.jobs.keep = lambda data: ""
+    assert seen.log == "sha256"
+    assert b"rake was asked for" in kept[-1]
+    assert b"ERROR 1064" in kept[-1]
+    assert b"secret" not in kept[-1]
+
+
 def test_asking_zync_for_routes_is_told_as_such(start: Starter) -> None:
     assert [type(fact) for fact in start("zync:resync:domains")] == [ev.RemoteJobStarted, ev.RoutesRequested]
 

@@ -11,7 +11,17 @@ from orchestrator.cleanup import leftovers, refuse_before_its_end, sweep
 from orchestrator.errors import IllegalFact, PlanChanged, PreflightRefused, RunHalted
 from orchestrator.recorder import Recorder
 from orchestrator.runs import Loaded, to_roll_back
-from tests.core.histories import START, TURNED, Death, Fate, History, JumpingClock, MemoryWriter, go_on, resumed
+from tests.core.histories import (
+    START,
+    TURNED,
+    Death,
+    Fate,
+    History,
+    JumpingClock,
+    MemoryWriter,
+    go_on,
+    resumed,
+)
 from tests.core.model import WholeCluster
 from tests.core.test_whole import SHAPES, begin, carried_out, is_as_in_the_beginning, world
 from tests.drills.mortal import MortalCluster

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from tests.conftest import Tally
 EXHAUSTIVE = bool(os.environ.get("RESTORE_EXHAUSTIVE"))
 LONG_SECONDS = 75.0
 ROWS = 50_000
+NUMBERS = count(1)
 ASLEEP = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'"
 
 
@@ -45,10 +47,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 @pytest.fixture
-def pod(live: Live, mysql: Server, request: pytest.FixtureRequest) -> WorkloadSeen:
+def pod(live: Live, mysql: Server) -> WorkloadSeen:
     mysql.sql("DROP DATABASE IF EXISTS system; CREATE DATABASE system;")
     environment = {**mysql.environment, "PATH": f"{mysql.programs}:{os.environ['PATH']}", "BASH_ENV": ""}
-    return live.pod(f"db-{abs(hash(request.node.name)) % 1000}", environment)
+    return live.pod(f"db-{next(NUMBERS)}", environment)
 
 
 @pytest.fixture

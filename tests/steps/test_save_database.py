@@ -89,7 +89,7 @@ def test_undo_removes_the_copy_last() -> None:
 
 def test_the_finding_is_a_fact() -> None:
     facts = list(STEP_.confirm(seen(WELL, file=FILE), DONE, ctx(attempt=1)))
-    assert [type(fact) for fact in facts] == [RemoteJobExited, DatabaseSaved]
+    assert [fact.name for fact in facts] == [RemoteJobExited.name, DatabaseSaved.name]
     assert isinstance(facts[1], DatabaseSaved)
     assert (facts[1].path, facts[1].size_bytes, facts[1].sha256) == (PATH, 9, "ours")
     assert list(STEP_.confirm(seen(RUNS), CLEAR, ctx())) == []
