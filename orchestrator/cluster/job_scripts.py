@@ -151,9 +151,10 @@ echo gone; echo end
 # Both places that `home` chooses from: a container that was replaced may have chosen the other one.
 PLACES: Final = """
 case $1 in ''|*[!A-Za-z0-9_-]*) echo "a run's id holds a character that is refused" >&2; exit 14;; esac
-run=$1; set --
+run=$1 last=; set --
 for d in "${HOME:-/tmp}/.restore" /tmp/.restore; do
-  case $d/ in "$1"/*) continue;; esac
+  [ "$d" != "$last" ] || continue
+  last=$d
   for e in "$d/$run".* "$d/fence-$run"; do if [ -e "$e" ]; then set -- "$@" "$e"; fi; done
 done
 """
