@@ -44,7 +44,7 @@ def cleanup(
         with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
             found = leftovers(run, loaded.plan, loaded.state, cluster, label(clock.now()))
             if not dry_run and not (loaded.state.cleanup == "finished" and not found):
-                lost = f" {run} can no longer be taken back afterwards." if loaded.state.closed == "finished" else ""
+                lost = f" {run} can no longer be taken back afterwards." if loaded.state.in_place else ""
                 wiring.confirm(f"Remove {len(found)} things that {run} keeps on the cluster?{lost}", yes=yes)
                 guard = InstallationLease(
                     cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"), may_be_below=True

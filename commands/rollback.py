@@ -40,7 +40,7 @@ def rollback(
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
-    if loaded.state.closed == "rolled back":
+    if loaded.state.closed == "rolled back" and (not loaded.state.in_place or loaded.state.cleanup):
         ended(ledger, run, loaded.state, output)
         return
     if to and to not in loaded.state.steps:

@@ -51,7 +51,7 @@ def clean_up(session: Session, loaded: Loaded) -> RunState:
         lease = journal.take_lease(run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, now=now())
         with LeaseKeeper(journal, lease, session.guard, now) as keeper:
             state = fold(entries_of(list(journal.read(run))))
-            keeper.is_standing = state.closed == "finished"
+            keeper.is_standing = bool(state.in_place)
             recorder = Recorder(state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard)
             try:
                 recorder.record(ev.LeaseTaken(holder=lease.holder))

@@ -149,6 +149,11 @@ class RunState:
     patience_seconds: float = 0.0  # for how long a failing step is tried again, besides the count of failures
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
+    @property
+    def in_place(self) -> tuple[str, ...]:
+        """The steps that were begun and have not been taken back: what the run has changed and is still so."""
+        return tuple(name for name, s in self.steps.items() if s.before is not None and s.status != "restored")
+
     def before_of(self) -> dict[str, Json]:
         """The first pictures of all steps that have one."""
         return {step: s.before for step, s in self.steps.items() if s.before is not None}
@@ -204,7 +209,8 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
             require(all(s.status in ENDED_FORWARD for s in state.steps.values()), state, fact)
             return replace(state, closed="finished")
         case ev.RollbackOpened():
-            require(state.phase == "forward" and not state.cleanup, state, fact)
+            is_partly_back = state.closed == "rolled back" and bool(state.in_place)
+            require((state.phase == "forward" or is_partly_back) and not state.cleanup, state, fact)
             return turn_back(state, fact)
         case ev.RollbackFinished():
             require(not state.closed and state.phase == "backward", state, fact)
@@ -261,10 +267,13 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
     """
     require(not fact.down_to or fact.down_to in state.steps, state, fact)
     taken = reached_from(fact.down_to, state.needs_of) if fact.down_to else frozenset(state.steps)
-    begun = {name for name in taken if state.steps[name].before is not None}
+    begun = {name for name in taken if name in state.in_place}
     begun |= {name for name in taken if stands_in_the_way(name, begun, state)}
     steps = {}
     for name, step in state.steps.items():
+        if step.status == "restored":  # by a rollback that went only back to a step
+            steps[name] = step
+            continue
         applied = state.applies_of[name]
         held = name in taken and not begun.isdisjoint((name, applied)) and (not applied or applied in taken)
         steps[name] = replace(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.errors import IllegalFact
 from orchestrator.runbooks.options import Options
+from orchestrator.runs import to_roll_back
 from orchestrator.steps.base import LookingStep
 from orchestrator.steps.load_dump import LoadDump
 from orchestrator.steps.save_database import SaveDatabase
 from tests.core.histories import History, begin_whole, go_on, opened, resumed, turned
 from tests.core.model.sql import CONTENTS
-from tests.core.test_whole import SHAPES, begin, world
+from tests.core.test_whole import SHAPES, begin, carried_out, is_as_in_the_beginning, world
 
 UNSAVED = Options(no_safety_copy=("system-database",), accepted_by="ann", accepted_reason="the volume is full")
 
@@ -114,3 +116,18 @@ def test_back_to_before_a_step_leaves_in_force_what_came_before_it(step: str) ->
 
 def dependencies(history: History, name: str) -> set[str]:
     return {other for other in history.plan.by_id if name in history.plan.dependents(other)}
+
+
+@pytest.mark.parametrize("step", ["load-zync", "switch-saving-back", "restart-system-app"])
+@pytest.mark.parametrize("name", ["2.13", "2.15"])
+def test_what_a_rollback_to_a_step_has_left_is_taken_back_by_another(name: str, step: str) -> None:
+    history = carried_out(name)
+    history.live([ev.RollbackOpened(by="ann", down_to=step)])
+    state = history.state()
+    assert (state.closed, "scale-down-system-app" in state.in_place, step in state.in_place) == ("rolled back", True, False)
+    history.live(turned(history) or to_roll_back()(state))
+    assert history.state().closed == "rolled back", history.state().reason
+    assert history.state().in_place == ()
+    assert is_as_in_the_beginning(history, name)
+    with pytest.raises(IllegalFact):
+        history.live([ev.RollbackOpened(by="ann")])
