@@ -14,7 +14,17 @@ from orchestrator.effects import Effect
 from orchestrator.effects import RollOut as Start
 from orchestrator.events import Confirmation, RolloutCompleted
 from orchestrator.port import FileSeen, Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, settled, torn
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    busy,
+    rollout_commands,
+    settled,
+    torn,
+)
 
 
 class RolloutPicture(Seen):
@@ -132,8 +142,4 @@ class RollOut(Step):
         )
 
     def shell(self, tool: str) -> tuple[str, ...]:
-        if self.workload_kind == "DeploymentConfig":
-            start, watched = f"{tool} rollout latest dc/{self.workload}", f"dc/{self.workload}"
-        else:
-            start, watched = f"{tool} rollout restart deployment/{self.workload}", f"deployment/{self.workload}"
-        return start, f"{tool} rollout status {watched}"
+        return rollout_commands(tool, self.workload_kind, self.workload)

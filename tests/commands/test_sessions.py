@@ -288,14 +288,15 @@ def test_an_older_run_is_not_taken_back_below_a_newer_one(
     assert before.differences(digest.picture(filled)) == []
 
 
-def killed_at_step(cluster: Rehearsed, bundle: Path, home: Path, step: str) -> str:
-    """A run that is killed as soon as the journal holds the end of this step; its id."""
+def killed_at_step(cluster: Rehearsed, bundle: Path, home: Path, *steps: str) -> str:
+    """A run that is killed as soon as the journal holds the end of all these steps; its id."""
     process = begun(cluster, bundle, home)
-    query = "SELECT count(*) FROM facts WHERE type = 'StepFoundDone' AND step = ?"
+    places = ",".join("?" * len(steps))
+    query = f"SELECT count(*) = {len(steps)} FROM facts WHERE type = 'StepFoundDone' AND step IN ({places})"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(sqlite3.Error), sqlite3.connect(f"file:{journal_of(home)}?mode=ro", uri=True) as db:
-            if db.execute(query, (step,)).fetchone()[0]:
+            if db.execute(query, steps).fetchone()[0]:
                 break
         time.sleep(0.005)
     process.kill()
@@ -325,7 +326,8 @@ def test_an_old_aof_put_back_by_hand_is_asked_about(filled: Rehearsed, bundle: P
 def test_saving_brought_back_by_hand_in_the_midst(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     """The operator restarts both for it, with no AOF: they are empty. It is asked, and can be taken back."""
     before = digest.picture(filled)
-    run = killed_at_step(filled, bundle, tmp_path, "check-backend-redis-loaded")
+    # Both old files have to be aside by then: what is deleted here must not be the only old copy.
+    run = killed_at_step(filled, bundle, tmp_path, "check-backend-redis-loaded", "copy-system-redis-rdb")
     for redis in ("backend-redis", "system-redis"):  # the edit comes before either has an AOF
         shutil.rmtree(data_dir(filled, redis) / "appendonlydir", ignore_errors=True)
     patch = json.dumps({"data": before.content["config"]["redis-config"]})

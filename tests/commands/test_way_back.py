@@ -357,6 +357,7 @@ def test_a_run_that_was_taken_back_stays_so(told: Told) -> None:
     assert told.codes["rollback again"] == 0
     assert "rolled back" in told.said["rollback again"]
     assert told.codes["verify"] == 0, told.said["verify"]
+    assert "decided again, 0 otherwise" in told.said["replay"]
 
 
 # ---- secrets -----------------------------------------------------------------------------------------

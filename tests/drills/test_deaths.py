@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import Tally
 
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
-STRIDES = {"redis": 1, "whole": 1} if IS_EXHAUSTIVE else {"redis": 32, "whole": 150}
+STRIDES = {"redis": 1, "whole": 1} if IS_EXHAUSTIVE else {"redis": 32, "whole": 240}
 SAID = {
     "resume": "killed at {deaths} boundaries of a restore, resumed: same end, three rollouts each, nothing done twice",
     "prefix": "killed at {deaths} boundaries of a restore, rolled back: as in the beginning",
