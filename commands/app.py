@@ -11,6 +11,7 @@ import typer
 
 from commands import printer
 from commands.check import check
+from commands.cleanup import cleanup
 from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
 from commands.export import export
@@ -61,7 +62,7 @@ def root(
 
 
 VERBS = (
-    check, plan, run, resume, resolve, rollback, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
+    check, plan, run, resume, resolve, rollback, cleanup, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
 EPILOGS = {"rehearse": EPILOG}
 for verb in VERBS:

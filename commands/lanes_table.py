@@ -11,7 +11,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from orchestrator.progress import Lane, Meter, clock_of, in_words
+from orchestrator.progress import Lane, Meter, clock_of
+from orchestrator.sizes import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -55,6 +55,13 @@ class Queues(enum.StrEnum):
     drop = "drop"
 
 
+class SavedPart(enum.StrEnum):
+    """The parts whose safety copy needs room; what the others set aside is only renamed."""
+
+    system_database = "system-database"
+    zync = "zync"
+
+
 class Database(enum.StrEnum):
     mysql = "mysql"
     postgresql = "postgresql"
@@ -95,7 +102,17 @@ QueuesAs = Annotated[
         "asked on a terminal, else restore]", show_default=False,
     ),
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for --queues.", show_default=False)]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, for --queues and --accept-irreversible.", show_default=False)
+]
+NoSafetyCopy = Annotated[
+    list[SavedPart] | None,
+    typer.Option("--no-safety-copy", help="Load over this database without saving it before; may be repeated."),
+]
+AcceptIrreversible = Annotated[
+    list[SavedPart] | None,
+    typer.Option("--accept-irreversible", help="Accept that this part cannot be taken back; may be repeated."),
+]
 
 
 def seconds_of(text: str) -> float:

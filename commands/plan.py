@@ -12,10 +12,12 @@ import typer
 
 from commands import printer, wiring
 from commands.options import (
+    AcceptIrreversible,
     Context,
     Delete,
     Kubeconfig,
     Namespace,
+    NoSafetyCopy,
     Only,
     Output,
     OutputAs,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
     from orchestrator.runbooks.options import Options
+    from orchestrator.steps import Step
 
 
 def plan(
@@ -40,6 +43,8 @@ def plan(
     with_objects: WithObjects = False,
     delete: Delete = False,
     queues: QueuesAs = None,
+    no_safety_copy: NoSafetyCopy = None,
+    accept_irreversible: AcceptIrreversible = None,
     reason: Reason = "",
     out: Annotated[Path | None, typer.Option(help="Write the plan here; `restore run` takes it.")] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Show how it would be taken back.")] = False,
@@ -50,7 +55,10 @@ def plan(
 
     Exit status: 20 bundle invalid, 22 preflight refused, 30 unreachable, 31 refused by the cluster.
     """
-    said = wiring.options_of(only, with_objects=with_objects, is_deleting=delete, queues=queues, reason=reason)
+    said = wiring.options_of(
+        only, with_objects=with_objects, is_deleting=delete, queues=queues, reason=reason,
+        no_safety_copy=no_safety_copy, accepted=accept_irreversible,
+    )
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
         made, found, warnings = wiring.sound_plan(cluster, report, said)
@@ -60,7 +68,8 @@ def plan(
         printer.document(
             {
                 "plan": made.model_dump(mode="json"), "digest": made.digest, "warnings": warnings,
-                "installation": found.model_dump(mode="json"),
+                "installation": found.model_dump(mode="json"), "ways_back": ways_back(made),
+                "no_return": no_return(made),
             },
             output,
         )
@@ -89,25 +98,57 @@ def write_plan(path: Path, made: Plan, bundle_digest: str, bundle: str, said: Op
 
 
 def show(made: Plan, *, reverse: bool) -> None:
-    """The steps as a table: the guide's number, what is done, how it is taken back; lanes and the critical path."""
-    from orchestrator.estimates import critical_path, moved_bytes
-    from orchestrator.progress import in_words
+    """The steps as a table: the guide's number, what is done, its way back; lanes and the critical path."""
+    if reverse:
+        show_reverse(made)
+    else:
+        show_forward(made)
+    for note in made.notes:
+        printer.say(f"note: {note}")
 
-    path = critical_path(made)
-    rows = []
-    for name in reversed_order(made) if reverse else list(made.by_id):
-        step = made.step(name)
+
+def show_forward(made: Plan) -> None:
+    from orchestrator.estimates import critical_path, moved_bytes
+    from orchestrator.sizes import in_words
+
+    path, line = critical_path(made), no_return(made)
+    rows: list[tuple[str, ...] | str] = []
+    for step in made.steps:
+        if step.id == line:
+            rows.append(f"no way back after this: {step.id}, {step.undo_note}")
         size = moved_bytes(step)
         rows.append(
-            (", ".join(step.cites) or "-", step.lane or "-", "*" if name in path else "", name, step.title,
-             in_words(size) if size else "-", step.undo_note)
+            (", ".join(step.cites) or "-", step.lane or "-", "*" if step.id in path else "", step.id, step.title,
+             in_words(size) if size else "-", way_back(step))
         )
-    printer.table(("GUIDE", "LANE", "", "STEP", "DOES", "BYTES", "TAKEN BACK"), rows)
+    printer.table(("GUIDE", "LANE", "", "STEP", "DOES", "BYTES", "WAY BACK"), rows)
     lanes = dict.fromkeys(step.lane for step in made.steps if step.lane)
     printer.say(f"lanes: {', '.join(lanes)}; those that need nothing of each other go side by side")
     printer.say(f"critical path (*): {len(path)} of {len(made.steps)} steps")
-    for note in made.notes:
-        printer.say(f"note: {note}")
+    if not line:
+        printer.say("ways back: every step of this plan can be taken back")
+
+
+def show_reverse(made: Plan) -> None:
+    """Newest first, as a rollback would go. RUN stands for the run's id."""
+    steps = [made.step(name) for name in reversed_order(made)]
+    rows = [(step.lane or "-", step.id, way_back(step), step.undo_note) for step in steps if step.way_back != "nothing"]
+    printer.table(("LANE", "STEP", "WAY BACK", "WOULD DO"), rows)
+    printer.say(f"{len(steps) - len(rows)} of {len(steps)} steps leave nothing to take back")
+
+
+def way_back(step: Step) -> str:
+    """What taking a step back rests on, with the size and place of a safety copy."""
+    return step.way_back + (f" ({step.copy_note})" if step.copy_note else "")
+
+
+def ways_back(made: Plan) -> dict[str, str]:
+    return {step.id: way_back(step) for step in made.steps}
+
+
+def no_return(made: Plan) -> str:
+    """The first step after which something cannot be taken back; "" where everything can."""
+    return next((step.id for step in made.steps if step.way_back == "irreversible"), "")
 
 
 def show_shell(made: Plan, found: Installation) -> None:

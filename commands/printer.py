@@ -56,12 +56,15 @@ def document(value: object, output: Output) -> None:
         say(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns as kubectl prints them."""
-    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+def table(header: Sequence[str], rows: Iterable[Sequence[object] | str]) -> None:
+    """Columns as kubectl prints them. A row that is a text is a line across the table, with the text on it."""
+    lines = [list(header), *(row if isinstance(row, str) else [str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines if isinstance(line, list)) for i in range(len(header))]
     for line in lines:
-        say("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        if isinstance(line, str):
+            say(f"{'─' * 3} {line} ".ljust(sum(widths) + 3 * (len(widths) - 1), "─"))
+        else:
+            say("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def error(message: str, stands: str = "", hint: str = "") -> None:

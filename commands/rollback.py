@@ -40,7 +40,7 @@ def rollback(
 
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
-    if loaded.state.closed == "rolled back":
+    if loaded.state.closed == "rolled back" and (not loaded.state.in_place or loaded.state.cleanup):
         ended(ledger, run, loaded.state, output)
         return
     if to and to not in loaded.state.steps:
@@ -51,9 +51,17 @@ def rollback(
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return
-        wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.", yes=yes)
+        lost = irreversible(loaded)
+        kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
+        wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
+
+
+def irreversible(loaded: Loaded) -> list[str]:
+    """Steps that were begun, and that nothing can take back."""
+    steps = loaded.state.steps
+    return [s.id for s in loaded.plan.steps if s.way_back == "irreversible" and steps[s.id].before is not None]
 
 
 def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output) -> None:
@@ -64,7 +72,15 @@ def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output
     if output is not Output.table:
         printer.document(foreseen, output)
         return
-    rows = [
-        (f["step"], f["standing"], f["from_fact"] or "-", "; ".join(f["effects"]) or "-") for f in foreseen
-    ]
+    rows: list[tuple[object, ...] | str] = []
+    for f in foreseen:
+        if f["way_back"] == "nothing" and not f["effects"]:
+            continue
+        if f["way_back"] == "irreversible":
+            rows.append(f"no way back: {f['step']}, {f['note']}")
+        found = f["standing"] + (f": {f['reason']}" if f["reason"] else "")
+        first, *more = f["effects"] or [f["note"]]
+        rows.append((f["step"], found, f["from_fact"] or "-", first))
+        rows += [("", "", "", effect) for effect in more]
     printer.table(("STEP", "FOUND NOW", "FROM FACT", "WOULD DO"), rows)
+    printer.say(f"{len(foreseen)} steps, newest first; each value is that of the fact named beside it")

@@ -13,11 +13,13 @@ import typer
 from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import (
+    AcceptIrreversible,
     Context,
     Delete,
     JournalPath,
     Kubeconfig,
     Namespace,
+    NoSafetyCopy,
     Only,
     Output,
     OutputAs,
@@ -51,6 +53,8 @@ def run(
     with_objects: WithObjects = False,
     delete: Delete = False,
     queues: QueuesAs = None,
+    no_safety_copy: NoSafetyCopy = None,
+    accept_irreversible: AcceptIrreversible = None,
     reason: Reason = "",
     journal: JournalPath = None,
     yes: Yes = False,
@@ -71,6 +75,7 @@ def run(
     said = options_of_plan(planned) if planned else wiring.options_of(
         only, with_objects=with_objects, is_deleting=delete,
         queues=wiring.asked_about_queues(queues, only, yes=yes), reason=reason,
+        no_safety_copy=no_safety_copy, accepted=accept_irreversible,
     )
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
@@ -162,4 +167,5 @@ def options_of_plan(planned: dict[str, Any]) -> Options:
     from orchestrator.runbooks.options import Options
 
     said = dict(planned["options"])
-    return Options(**(said | {"only": tuple(said["only"])}))
+    lists = ("only", "no_safety_copy")
+    return Options(**(said | {name: tuple(said.get(name, ())) for name in lists}))

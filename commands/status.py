@@ -92,15 +92,49 @@ def show(ledger: Journal, run: str, state: RunState, output: Output) -> None:
     if output is not Output.table:
         printer.document(found, output)
         return
-    printer.say(f"run {run}: {found['state']}" + (f", {state.reason}" if state.reason else ""))
+    cleaned = {"opened": ", cleaned up in part", "finished": ", cleaned up"}.get(state.cleanup, "")
+    printer.say(f"run {run}: {found['state']}{cleaned}" + (f", {state.reason}" if state.reason else ""))
     printer.say(f"journal head {found['head']}")
     rows = [
         (s["step"], s["status"], s["attempts"], s["seconds"] if s["seconds"] is not None else "-", s["reason"])
         for s in found["steps"]
     ]
     printer.table(("STEP", "STATUS", "ATTEMPTS", "SECONDS", "REASON"), rows)
+    if state.phase == "backward":
+        show_way_back(found["rollback"])
     if found["state"] in ("interrupted", "paused"):
         printer.say(f"go on with: restore resume {run}")
+
+
+def show_way_back(found: dict[str, Any]) -> None:
+    """Which steps are back and which are not, and what somebody else has changed."""
+    words = {"back": "back", "not_back": "not back", "left": "left as they are, by a decision", "never_begun": "never begun"}
+    for key, word in words.items():
+        if found[key]:
+            printer.say(f"{word} ({len(found[key])}): {', '.join(found[key])}")
+    for step, rows in found["drift"].items():
+        printer.table((f"DRIFT OF {step}", "BEFORE", "AS LEFT", "NOW"), [tuple(row.values()) for row in rows])
+
+
+def way_back_of(state: RunState) -> dict[str, Any]:
+    """The steps of a run that goes back, by where they stand. left: begun, and not to be taken back."""
+    import dataclasses
+
+    from orchestrator.drift import three_way
+    from orchestrator.state import ENDED_BACKWARD
+
+    steps = state.steps
+    untouched = [name for name, s in steps.items() if s.status == "untouched"]
+    return {
+        "back": [name for name, s in steps.items() if s.status == "restored"],
+        "not_back": [name for name, s in steps.items() if s.status not in ENDED_BACKWARD],
+        "left": [name for name in untouched if steps[name].before is not None],
+        "never_begun": [name for name in untouched if steps[name].before is None],
+        "drift": {
+            name: [dataclasses.asdict(row) for row in three_way(s.before, s.after, s.seen)]
+            for name, s in steps.items() if s.status == "drifted"
+        },
+    }  # fmt: skip
 
 
 def summary(ledger: Journal, run: str, state: RunState) -> dict[str, Any]:
@@ -119,8 +153,8 @@ def summary(ledger: Journal, run: str, state: RunState) -> dict[str, Any]:
         "needs": state.needs, "facts": state.seq, "epoch": state.epoch, "holder": state.holder,
         "head": ledger_head(ledger, run), "ended": ended, "opened_at": stamp(state.opened_at),
         "last_at": stamp(state.last_at), "namespace": context.get("namespace", ""),
-        "server": context.get("server", ""), "steps": steps,
-    }
+        "server": context.get("server", ""), "cleanup": state.cleanup, "steps": steps,
+    } | ({"rollback": way_back_of(state)} if state.phase == "backward" else {})
 
 
 def seconds_of(step: StepState) -> float | None:

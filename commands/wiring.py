@@ -15,6 +15,7 @@ from orchestrator.errors import (
     RollbackStopped,
     RunHalted,
     RunUnknown,
+    UsageWrong,
     VerificationMissed,
 )
 
@@ -83,14 +84,27 @@ def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: st
 def options_of(
     only: Sequence[str] | None, *, with_objects: bool = False, is_deleting: bool = False,
     queues: str | None = None, reason: str = "",
+    no_safety_copy: Sequence[str] | None = None, accepted: Sequence[str] | None = None,
 ) -> Options:
-    """What was said on the command line about a restore; who said it is who runs this program."""
+    """What was said on the command line about a restore; who said it is who runs this program.
+
+    A database that is not saved before it is loaded over has to be named twice.
+    """
     from orchestrator.runbooks.options import Options
     from orchestrator.runs import user
 
+    unsaved, agreed = sorted(set(only_of(no_safety_copy))), sorted(set(only_of(accepted)))
+    if unsaved != agreed:
+        (part, *_) = sorted(set(unsaved) ^ set(agreed))
+        raise UsageWrong(
+            f"{part} is named by only one of --no-safety-copy and --accept-irreversible: without a safety copy its "
+            "load cannot be taken back, and with one nothing has to be accepted",
+            hint="restore --help",
+        )
     return Options(
         only=only_of(only), with_objects=with_objects, is_deleting=is_deleting, queues=queues or None,  # type: ignore[arg-type]
-        queues_by=user() if queues else "", queues_reason=reason if queues else "",
+        queues_by=user() if queues else "", queues_reason=reason if queues else "", no_safety_copy=tuple(unsaved),
+        accepted_by=user() if agreed else "", accepted_reason=reason if agreed else "",
     )
 
 

@@ -34,7 +34,9 @@ class EditConfigMap(EffectBase):
     text: str
 
     def say(self) -> str:
-        return f"edit {self.key} in ConfigMap {self.configmap}"
+        old, new = self.expected.splitlines(), self.text.splitlines()
+        lines = [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
+        return f"edit {self.key} in ConfigMap {self.configmap}" + (f": {'; '.join(lines)}" if lines else "")
 
 
 class RollOut(EffectBase):
@@ -49,7 +51,8 @@ class RollOut(EffectBase):
     restarted_at: str | None
 
     def say(self) -> str:
-        return f"roll out {self.kind} {self.workload}"
+        mark = f", restarted at {self.restarted_at}" if self.restarted_at else ", without a restart mark"
+        return f"roll out {self.kind} {self.workload}" + ("" if self.kind == "DeploymentConfig" else mark)
 
 
 class InPod(EffectBase):
@@ -284,6 +287,27 @@ class PutObjectBack(EffectBase):
         return f"bring {self.kind} {self.name} back" if self.stash else f"delete {self.kind} {self.name}"
 
 
+class RemoveStash(EffectBase):
+    """Delete the Secret that keeps what an object held before, only while it is the one that was seen."""
+
+    effect: Literal["remove_stash"] = "remove_stash"
+    stash: str
+    uid: str
+
+    def say(self) -> str:
+        return f"delete Secret {self.stash}"
+
+
+class RemoveJobs(InPod):
+    """Remove the directories that the jobs of a run keep in a pod."""
+
+    effect: Literal["remove_jobs"] = "remove_jobs"
+    run: str
+
+    def say(self) -> str:
+        return f"remove the directories of this run's jobs from {self.workload}"
+
+
 class DeleteRoute(EffectBase):
     """Delete a Route, only while it is the one that was seen."""
 
@@ -299,7 +323,7 @@ class DeleteRoute(EffectBase):
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | RewriteAof | SwitchAppendingOn
     | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
-    | ApplyObject | PutObjectBack | DeleteRoute
+    | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 
 ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

@@ -234,8 +234,11 @@ def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list
             return [ev.StepFoundBusy(**at, reason=standing.reason)]
         case "done":
             return [ev.StepFoundRestored(**at, seen=picture)]
+        case "lost":
+            return [ev.StepFailed(**at, reason=standing.reason)]
         case _:
-            return [ev.DriftFound(**at, reason=standing.reason, before=ctx.before or {}, now=picture)]
+            before, left = ctx.before or {}, ctx.after or {}
+            return [ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)]
 
 
 def closing(move: Close) -> Fact:

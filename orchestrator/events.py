@@ -16,7 +16,10 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.drift import three_way
+
 Json = dict[str, Any]
+DRIFTS_TOLD_MAX = 3  # values that a sentence names
 
 
 class Fact(BaseModel):
@@ -136,6 +139,24 @@ class RollbackFinished(Fact):
         return "everything that was to be taken back is back"
 
 
+class CleanupOpened(Fact):
+    """From here on the run cannot be taken back. effects: what is about to be removed from the cluster."""
+
+    name = "CleanupOpened"
+    by: str
+    effects: tuple[Json, ...]
+
+    def sentence(self) -> str:
+        return f"{self.by} began to remove what this run keeps on the cluster: {len(self.effects)} things"
+
+
+class CleanupFinished(Fact):
+    name = "CleanupFinished"
+
+    def sentence(self) -> str:
+        return "looked: nothing of this run is left on the cluster besides what it restored"
+
+
 # ---- the life of a step ------------------------------------------------------------------------
 
 
@@ -247,13 +268,19 @@ class StepFoundRestored(StepFact):
 
 
 class DriftFound(StepFact):
+    """Three pictures: before this run, as it was left (where that was seen), and now."""
+
     name = "DriftFound"
     reason: str
     before: Json
     now: Json
+    left: Json = {}
 
     def sentence(self) -> str:
-        return f"looked: neither as it was nor as we left it, {self.reason}"
+        rows = [row.say() for row in three_way(self.before, self.left, self.now)]
+        more = f"; and {len(rows) - DRIFTS_TOLD_MAX} more" if len(rows) > DRIFTS_TOLD_MAX else ""
+        told = f" ({'; '.join(rows[:DRIFTS_TOLD_MAX])}{more})" if rows else ""
+        return f"looked: neither as it was nor as we left it, {self.reason}{told}"
 
 
 # ---- what the user asked to see ----------------------------------------------------------------
@@ -395,6 +422,18 @@ class QueuesDecided(Confirmation):
 
     def sentence(self) -> str:
         return f"{self.by} decided that the job queues of backend-redis are {self.verdict}: {self.reason}"
+
+
+class IrreversibleAccepted(Confirmation):
+    """That a database is loaded over without a safety copy, who accepted it, and why."""
+
+    name = "IrreversibleAccepted"
+    part: str
+    by: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.by} accepted that the load of {self.part} cannot be taken back: {self.reason}"
 
 
 class ManagerFieldSet(EffectFact):
@@ -562,6 +601,22 @@ class ObjectDeleted(EffectFact):
 
     def sentence(self) -> str:
         return f"deleted {self.kind} {self.object}, which this run had created"
+
+
+class StashRemoved(EffectFact):
+    name = "StashRemoved"
+    stash: str
+
+    def sentence(self) -> str:
+        return f"removed Secret {self.stash}, which kept what an object held before"
+
+
+class JobsRemoved(EffectFact):
+    name = "JobsRemoved"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"removed the directories of this run's jobs from pod {self.pod}"
 
 
 class RoutesRequested(EffectFact):

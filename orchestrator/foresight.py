@@ -19,8 +19,9 @@ FOUND = {"clear": "to take back", "done": "already as before", "busy": "busy", "
 def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str]) -> list[dict[str, Any]]:
     """One entry a step that would be taken back, newest first.
 
-    Effects are the inverse that the journal recorded when the step was started. The world is looked at
-    only for steps whose turn has come: for the others it is not yet as it will be then.
+    Effects are the inverse that the journal recorded when the step was started, with its values; where that is not
+    known before, or where a step follows another's change, the note says what is done. The world is looked at only
+    for steps whose turn has come: for the others it is not yet as it will be then.
     """
     state = loaded.state
     for fact in facts:
@@ -30,7 +31,7 @@ def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str])
 
 
 def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict[str, Any]:
-    waits = loaded.plan.undo_needs[name]
+    step, waits = loaded.plan.step(name), loaded.plan.undo_needs[name]
     is_next = all(state.steps[w].status in ENDED_BACKWARD for w in waits)
     standing = look(loaded, state, reader, name) if is_next else None
     seq, started = started_fact(loaded, name)
@@ -39,8 +40,11 @@ def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict
         "standing": FOUND[standing.name] if standing else "its turn comes later",
         "reason": standing.reason if standing else "",
         "effects": [said(effect) for effect in started.inverse] if started else [],
+        "values": list(started.inverse) if started else [],
         "from_fact": seq,
         "before": state.steps[name].before,
+        "way_back": step.way_back,
+        "note": step.undo_note,
     }
 
 

@@ -52,6 +52,8 @@ class SqlWorkload(Found):
     volume: str
     free_bytes: int
     size_bytes: int  # of the database, as the server says
+    home: str = ""  # HOME of the pod, where it is another file system than the volume; "" where it is not
+    home_free_bytes: int = 0
     missing_tools: tuple[str, ...] = ()
 
 

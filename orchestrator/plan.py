@@ -66,14 +66,21 @@ class Plan(BaseModel):
         """What must have been taken back before a step, on the way back.
 
         Newest first: a step waits for all that came to rest on it. A step that puts another's change
-        into force (a restart after an edit) does so on the way back too: it comes after the edit's undo.
+        into force (a restart after an edit) does so on the way back too: it comes after the edit's undo, and so
+        after that of whatever lies between the two. Several such steps of one change keep their order.
         """
-        applied_by = {step.id: {s.id for s in self.steps if s.applies == step.id} for step in self.steps}
+        after = {step.id: self.dependents(step.id) for step in self.steps}
         waits = {}
         for step in self.steps:
-            later = self.dependents(step.id) - applied_by[step.id]
-            waits[step.id] = frozenset(later | ({step.applies} if step.applies else set()))
+            later = {name for name in after[step.id] if not self.applies_across(name, step.id, after)}
+            earlier = {name for name in step.needs if self.step(name).applies == step.applies}
+            waits[step.id] = frozenset(later | ({step.applies, *earlier} if step.applies else set()))
         return waits
+
+    def applies_across(self, name: str, other: str, after: Mapping[str, set[str]]) -> bool:
+        """Whether a step puts a change into force that `other` is, or rests on."""
+        change = self.step(name).applies
+        return bool(change) and (change == other or other in after[change])
 
     def dependents(self, name: str) -> set[str]:
         """Every step that needs this one, directly or through others."""

@@ -90,6 +90,8 @@ class TreeSeen(Seen):
     """A directory of the bundle compared with one in a pod: files and links, counted.
 
     extra: in the pod alone. created, replaced: what a sync of ours has added, and set aside, as its stash tells.
+    changed: what it brought and is not so any more, counted; changed_names: some of it. has_source: False where the
+    bundle's directory is not there any more: then nothing is compared with it.
     """
 
     same: int
@@ -101,12 +103,16 @@ class TreeSeen(Seen):
     created: int = 0
     replaced: int = 0
     has_stash: bool = False
+    changed: int = 0
+    changed_names: tuple[str, ...] = ()
+    has_source: bool = True
 
 
 class ObjectSeen(Seen):
     """An object of the cluster compared with its file in the bundle. Names of keys, never values.
 
-    stash: where the value of before a change of ours is kept in the cluster, "" where it is not.
+    stash: where the value of before a change of ours is kept in the cluster, "" where it is not. changed: keys that
+    are not any more as that change left them. has_source: False where the file is not there any more.
     """
 
     is_there: bool
@@ -115,6 +121,8 @@ class ObjectSeen(Seen):
     differing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     stash: str = ""
+    changed: tuple[str, ...] = ()
+    has_source: bool = True
 
 
 class RouteSeen(Seen):
@@ -193,6 +201,14 @@ class Reader(Protocol):
 
     def object(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
         """source: a file of the bundle. stash: the name of the Secret that would keep the value of before."""
+        ...
+
+    def stash(self, name: str) -> str:
+        """The uid of the Secret that keeps what an object held before; "" where there is none."""
+        ...
+
+    def jobs_of(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        """The directories that jobs of this run have left in the pod."""
         ...
 
     def routes(self) -> tuple[RouteSeen, ...]: ...

@@ -126,15 +126,6 @@ def word_of(step: StepState) -> str:
     return "under way" if step.status == "pending" and step.busy_since else WORDS.get(step.status, step.status)
 
 
-def in_words(size_bytes: float) -> str:
-    """1.2 GiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:.1f} TiB"
-
-
 def clock_of(seconds: float) -> str:
     """1:02:03, or 2:03."""
     whole = int(seconds)

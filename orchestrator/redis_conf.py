@@ -72,14 +72,22 @@ def off(line: str) -> str:
 
 
 def switch_saving_back(text: str, original: str) -> str:
-    """The original text where nobody touched ours meanwhile; else today's text with its saving lines."""
+    """The original text where nobody touched more of ours than its saving lines; else today's text with those of the original."""
     ours = switch_saving_off(original)
     if text == ours:
         return original
     made = set(bare_lines(ours)) - set(bare_lines(original))
-    kept = [line for line in bare_lines(text) if line not in made and not is_saving(line)]
+    there = set(bare_lines(original))
+    kept = [line for line in bare_lines(text) if line not in made and not is_saving(line) and not is_switched_off(line, there)]
+    if kept == [line for line in bare_lines(original) if not is_saving(line)]:
+        return original
     kept += [line for line in bare_lines(original) if is_saving(line)]
     return "".join(line + "\n" for line in kept)
+
+
+def is_switched_off(line: str, there: set[str]) -> bool:
+    """A comment that switch_saving_off has made of a line which somebody else had written."""
+    return line.startswith("#") and is_saving(line[1:]) and line not in there
 
 
 def bare_lines(text: str) -> list[str]:

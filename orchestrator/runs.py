@@ -208,8 +208,10 @@ def to_roll_back(down_to: str = "") -> Opening:
     """The turning point; or a resumption, where the run has turned already."""
 
     def opening(state: RunState) -> list[Fact]:
-        if state.phase == "backward":
+        if state.phase == "backward" and not (state.closed == "rolled back" and state.in_place):
             return to_resume(state)
+        if state.cleanup:
+            raise PlanChanged("what this run kept to be taken back was removed by a cleanup", hint="restore runs")
         return [ev.RollbackOpened(by=user(), down_to=down_to)]
 
     return opening
@@ -271,7 +273,7 @@ def drive(
             "interrupted; what was under way is in the journal", hint=f"restore resume {engine.run}"
         )
     keeper.is_open = state.closed not in ("finished", "rolled back")
-    keeper.is_standing = state.closed != "rolled back"
+    keeper.is_standing = bool(state.in_place)
     return state
 
 
@@ -311,7 +313,7 @@ def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
         if run == loaded.run:
             return
         newer = load(journal, run).state
-        if newer.opened is None or newer.closed == "rolled back" or not newer.before_of():
+        if newer.opened is None or not newer.in_place:
             continue
         if newer.opened.context.get("namespace_uid") == loaded.opened.context.get("namespace_uid"):
             raise PlanChanged(
@@ -321,7 +323,7 @@ def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
 
 
 # After one of these nothing is done but by turning back, so a run that ends with one need not be read to know it.
-ENDINGS = frozenset({ev.RunFinished.name, ev.RollbackFinished.name})
+ENDINGS = frozenset({ev.RunFinished.name, ev.RollbackFinished.name, ev.CleanupFinished.name})
 
 
 def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from orchestrator import events as ev
 from orchestrator.errors import IllegalFact
 from orchestrator.events import Entry, Fact, Json, StepFact
+from orchestrator.needs import needed_by, reached_from
 
 # status of a step -> name of a fact -> status afterwards. Statuses on the way forward:
 #   pending   nobody has looked, or nothing was done yet      ready     looked, free to start
@@ -133,6 +134,7 @@ class RunState:
     opened: ev.RunOpened | None = None
     phase: str = "unopened"  # then "forward", then perhaps "backward"
     closed: str = ""  # "", "paused", "finished" or "rolled back"
+    cleanup: str = ""  # then perhaps "opened", and "finished": what was kept for a way back is being removed, is gone
     reason: str = ""
     needs: str = ""
     holder: str = ""
@@ -146,6 +148,11 @@ class RunState:
     reverses_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     patience_seconds: float = 0.0  # for how long a failing step is tried again, besides the count of failures
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
+
+    @property
+    def in_place(self) -> tuple[str, ...]:
+        """The steps that were begun and have not been taken back: what the run has changed and is still so."""
+        return tuple(name for name, s in self.steps.items() if s.before is not None and s.status != "restored")
 
     def before_of(self) -> dict[str, Json]:
         """The first pictures of all steps that have one."""
@@ -202,12 +209,19 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
             require(all(s.status in ENDED_FORWARD for s in state.steps.values()), state, fact)
             return replace(state, closed="finished")
         case ev.RollbackOpened():
-            require(state.phase == "forward", state, fact)
+            is_partly_back = state.closed == "rolled back" and bool(state.in_place)
+            require((state.phase == "forward" or is_partly_back) and not state.cleanup, state, fact)
             return turn_back(state, fact)
         case ev.RollbackFinished():
             require(not state.closed and state.phase == "backward", state, fact)
             require(all(s.status in ENDED_BACKWARD for s in state.steps.values()), state, fact)
             return replace(state, closed="rolled back")
+        case ev.CleanupOpened():
+            require(state.closed in ("finished", "rolled back"), state, fact)
+            return replace(state, cleanup="opened")
+        case ev.CleanupFinished():
+            require(state.cleanup == "opened", state, fact)
+            return replace(state, cleanup="finished")
         case _:
             raise IllegalFact(f"{fact.name} is not a fact about a run")
 
@@ -249,15 +263,19 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
     """From here on the run goes backward: what was begun is held, what never was is untouched.
 
     A step that applies another's change is held with it: the change may have come into force without us,
-    such as by a pod that restarted after an edit.
+    such as by a pod that restarted after an edit. Where that change is not taken back, it stays in force.
     """
     require(not fact.down_to or fact.down_to in state.steps, state, fact)
     taken = reached_from(fact.down_to, state.needs_of) if fact.down_to else frozenset(state.steps)
-    begun = {name for name in taken if state.steps[name].before is not None}
+    begun = {name for name in taken if name in state.in_place}
     begun |= {name for name in taken if stands_in_the_way(name, begun, state)}
     steps = {}
     for name, step in state.steps.items():
-        held = name in taken and not begun.isdisjoint((name, state.applies_of[name]))
+        if step.status == "restored":  # by a rollback that went only back to a step
+            steps[name] = step
+            continue
+        applied = state.applies_of[name]
+        held = name in taken and not begun.isdisjoint((name, applied)) and (not applied or applied in taken)
         steps[name] = replace(
             forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
             failing_since=None, not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
@@ -280,35 +298,14 @@ def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:
     return any(step in begun and state.applies_of[step] != edit for step in before_it)
 
 
-def needed_by(name: str, needs_of: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """Everything that a step needs, directly or through others."""
-    found: set[str] = set()
-    todo = list(needs_of[name])
-    while todo:
-        needed = todo.pop()
-        if needed not in found:
-            found.add(needed)
-            todo += needs_of[needed]
-    return found
-
-
-def reached_from(start: str, needs_of: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-    """A step and every step that needs it, directly or through others."""
-    reached = {start}
-    grown = True
-    while grown:
-        more = {s for s, needs in needs_of.items() if s not in reached and reached & set(needs)}
-        grown = bool(more)
-        reached |= more
-    return frozenset(reached)
-
-
 # ---- a step ------------------------------------------------------------------------------------
 
 
 def evolve_step(state: RunState, fact: StepFact, at: datetime) -> RunState:
     """A fact about one step."""
     require(fact.step in state.steps, state, fact)
+    if isinstance(fact, ev.EffectFact) and state.cleanup == "opened":
+        return state
     decides = isinstance(fact, ev.DecisionRecorded)
     require(not state.closed or (decides and state.closed == "paused"), state, fact)
     step = state.steps[fact.step]

@@ -28,6 +28,8 @@ from orchestrator.trees import Remarks, entry_of, walk
 
 PACK_BYTES: Final = 4 * 1024 * 1024
 PACK_FILES: Final = 500
+ABSENT: Final = ("", b"")  # what was set aside and nothing brought in its place
+NAMED_MAX: Final = 3  # names of changed files that a look tells
 UNIT_BYTES: Final = 512  # the files of a pack begin at a multiple of this
 DIGEST: Final = re.compile(rb"\\?([0-9a-f]{64})(?: |$)")
 PLAIN: Final = re.compile(rb"[A-Za-z0-9./_-]")
@@ -35,12 +37,20 @@ PLAIN: Final = re.compile(rb"[A-Za-z0-9./_-]")
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """A directory in a pod. entries: kind and digest or target, by name. moved: numbers of the stash by name."""
+    """A directory in a pod. entries: kind and digest or target, by name.
+
+    Of the stash: what was created, the numbers of what was moved into it, and as what each entry was brought.
+    """
 
     entries: Mapping[bytes, tuple[str, bytes]]
     has_stash: bool
     created: frozenset[bytes]
     moved: Mapping[bytes, int]
+    left: Mapping[bytes, tuple[str, bytes]]
+
+    def changed(self) -> list[bytes]:
+        """What was brought and is not so any more."""
+        return sorted(name for name, entry in self.left.items() if self.entries.get(name, ABSENT) != entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,9 @@ class Directories:
         self._known: dict[Path, tuple[object, tuple[TreeEntry, ...]]] = {}
 
     def seen(self, workload: WorkloadSeen, source: str, path: str, stash: str) -> TreeSeen:
-        entries, there = self._entries(source), self._there(workload, path, stash)
+        has_source = Path(os.fsdecode(self._root(source))).is_dir()
+        entries, there = self._entries(source) if has_source else (), self._there(workload, path, stash)
+        changed = there.changed()
         items = wanted(entries, there)
         missing = [item for item in items if item.entry.name not in there.entries]
         return TreeSeen(
@@ -71,6 +83,9 @@ class Directories:
             created=len(there.created),
             replaced=len(there.moved),
             has_stash=there.has_stash,
+            changed=len(changed),
+            changed_names=tuple(name.decode("utf-8", "backslashreplace") for name in changed[:NAMED_MAX]),
+            has_source=has_source,
         )
 
     def sync(self, effect: fx.SyncTree, at: At) -> Iterator[ev.EffectFact]:
@@ -203,7 +218,7 @@ def line_of(root: bytes, item: Item) -> bytes:
     entry = item.entry
     if item.is_extra:
         return b"x %d 000 000 0 0 %b -\n" % (item.number, escaped(b"./" + entry.name))
-    op, target = entry.kind.encode(), escaped(entry.target) or b"-"
+    op, target = entry.kind.encode(), escaped(entry.target) or entry.sha256.encode() or b"-"
     if is_large(item):
         op, target = b"b", f"pack-{entry.sha256}".encode()
     mtime = int(os.lstat(root + b"/" + entry.name).st_mtime)
@@ -238,9 +253,10 @@ def manifest(answer: bytes) -> There:
     try:
         kind = next(fields)
         if kind == b"none":
-            return There({}, False, frozenset(), {})
+            return There({}, False, frozenset(), {}, {})
         created = frozenset(bare(unescaped(line)) for line in next(fields).splitlines())
         moved = [line.split(b" ", 1) for line in next(fields).splitlines()]
+        left = dict(left_entry(line) for line in next(fields).splitlines())
         for what in fields:
             if what == b"d":
                 entries[bare(next(fields))] = ("d", b"")
@@ -257,8 +273,18 @@ def manifest(answer: bytes) -> There:
     except (StopIteration, ValueError, RuntimeError) as error:
         raise ClusterUnreachable("a directory in the pod changed while it was looked at") from error
     return There(
-        entries, kind == b"stash", created, {bare(unescaped(name)): int(number) for number, name in moved}
+        entries, kind == b"stash", created, {bare(unescaped(name)): int(number) for number, name in moved}, left
     )
+
+
+def left_entry(line: bytes) -> tuple[bytes, tuple[str, bytes]]:
+    """A line of the stash's list: how an entry was brought. Links by their target, files by their digest."""
+    op, content, name = line.split(b" ")
+    if op == b"x":
+        return bare(unescaped(name)), ABSENT
+    if op == b"l":
+        return bare(unescaped(name)), ("l", unescaped(content))
+    return bare(unescaped(name)), ("f", content.removeprefix(b"pack-"))
 
 
 def bare(name: bytes) -> bytes:

@@ -148,6 +148,30 @@ fi
 echo gone; echo end
 """
 
+# Both places that `home` chooses from: a container that was replaced may have chosen the other one.
+PLACES: Final = """
+case $1 in ''|*[!A-Za-z0-9_-]*) echo "a run's id holds a character that is refused" >&2; exit 14;; esac
+run=$1 last=; set --
+for d in "${HOME:-/tmp}/.restore" /tmp/.restore; do
+  [ "$d" != "$last" ] || continue
+  last=$d
+  for e in "$d/$run".* "$d/fence-$run"; do if [ -e "$e" ]; then set -- "$@" "$e"; fi; done
+done
+"""
+
+# run -> the directories that its jobs have left, one a line
+OF_RUN: Final = PLACES + """
+for e in "$@"; do echo "$e"; done
+echo; echo end
+"""
+
+# run: removes them, and what kept them if it is empty then
+REMOVE: Final = PLACES + """
+[ $# = 0 ] || rm -rf "$@" || exit 8
+rmdir "${HOME:-/tmp}/.restore" /tmp/.restore 2>/dev/null
+echo end
+"""
+
 
 def starting(program: str) -> str:
     """The script that starts one program of the closed list."""

@@ -62,6 +62,18 @@ class Jobs:
         )
         self._answered(effect, ran)
 
+    def of_run(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        ran = self._pods.script(workload, job_scripts.OF_RUN, run)
+        if ran.code:
+            raise ClusterUnreachable(f"the jobs of {run} in pod {workload.pod} cannot be looked at: {ran.complaint}")
+        return tuple(whole(ran).splitlines())
+
+    def remove(self, effect: fx.RemoveJobs) -> None:
+        ran = self._pods.script(effect, job_scripts.REMOVE, effect.run)
+        if ran.code:
+            raise ClusterRefused(f"the jobs of {effect.run} in pod {effect.pod} cannot be removed: {ran.complaint}")
+        whole(ran)
+
     def _answered(self, effect: fx.StartJob | fx.StopJob, ran: Ran) -> None:
         if ran.code == job_scripts.RUNS_ALREADY:
             raise Conflict(f"{effect.job} in pod {effect.pod}: {ran.complaint}")

@@ -25,8 +25,11 @@ STANDING_MAX = 50
 class InstallationLease:
     """Held while a run is carried out on this namespace."""
 
-    def __init__(self, rest: Rest, now: Callable[[], datetime], warn: Callable[[str], None]) -> None:
-        self._rest, self._now, self._warn = rest, now, warn
+    def __init__(
+        self, rest: Rest, now: Callable[[], datetime], warn: Callable[[str], None], *, may_be_below: bool = False
+    ) -> None:
+        """may_be_below: what is to be done does no harm to the runs that have changed the installation since."""
+        self._rest, self._now, self._warn, self._may_be_below = rest, now, warn, may_be_below
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases"
         self._run, self._holder, self._epoch, self._is_held = "", "", 0, False
 
@@ -113,7 +116,7 @@ class InstallationLease:
     def _refuse_below(self, found: Object) -> None:
         """A run from another machine may stand on top of ours: it has to be taken back first."""
         runs = standing(found)
-        if self._run in runs and runs[-1] != self._run:
+        if self._run in runs and runs[-1] != self._run and not self._may_be_below:
             raise PlanChanged(
                 f"run {runs[-1]} has changed this installation since {self._run}; take it back first",
                 hint=f"restore rollback {runs[-1]}",

@@ -87,6 +87,8 @@ class LiveCluster:
             fx.ApplyObject: self.objects.apply,
             fx.PutObjectBack: self.objects.put_back,
             fx.DeleteRoute: self.in_routes.delete,
+            fx.RemoveStash: self.objects.remove_stash,
+            fx.RemoveJobs: self.remove_jobs,
         }
 
     def __enter__(self) -> LiveCluster:
@@ -141,6 +143,12 @@ class LiveCluster:
 
     def object(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
         return self.objects.seen(kind, name, source, stash)
+
+    def stash(self, name: str) -> str:
+        return self.objects.stash(name)
+
+    def jobs_of(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        return self.jobs.of_run(workload, run)
 
     def routes(self) -> tuple[RouteSeen, ...]:
         return self.in_routes.seen()
@@ -205,6 +213,10 @@ class LiveCluster:
     def stop_job(self, effect: fx.StopJob, at: At) -> Iterator[ev.EffectFact]:
         self.jobs.stop(effect)
         yield ev.RemoteJobStopped(**at, pod=effect.pod, job=effect.job)
+
+    def remove_jobs(self, effect: fx.RemoveJobs, at: At) -> Iterator[ev.EffectFact]:
+        self.jobs.remove(effect)
+        yield ev.JobsRemoved(**at, pod=effect.pod)
 
     def forget_mark(self, effect: fx.ForgetMark, at: At) -> Iterator[ev.EffectFact]:
         self.databases.forget(effect)

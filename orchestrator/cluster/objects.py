@@ -5,7 +5,8 @@ resourceVersion and the like, ownerReferences above all, as a cluster deletes wh
 doesn't know. An object that is there keeps what only the cluster has: values are merged by key.
 
 What it held before goes into a Secret of this namespace, the stash, before anything is changed, and leaves
-the cluster nowhere else. Values never stand in an error or a fact.
+the cluster nowhere else; beside it what this change is about to leave, so that what others change afterwards
+shows. Brought back are the keys that were changed: what others have added stays. Values never stand in an error or a fact.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from orchestrator.objects import sanitised
 from orchestrator.port import ObjectSeen
 
 STASH_LABEL: Final = "restore.run/stash"
-STASH_KEY: Final = "object.json"
+STASH_KEY, LEFT_KEY = "object.json", "left.json"
 CONTENT: Final = {"Secret": ("data",), "ConfigMap": ("data", "binaryData"), "APIManager": ("spec",)}
 
 
@@ -39,19 +40,25 @@ class Objects:
         self._namespace = rest.connection.namespace
 
     def seen(self, kind: str, name: str, source: str, stash: str) -> ObjectSeen:
-        wanted = leaves(kind, self._file(kind, name, source)[0])
+        file = self._file_if_there(kind, name, source)
+        wanted = leaves(kind, file[0]) if file else {}
         found = self._rest.find(self._path(kind, name))
-        kept = stash if stash and self._rest.find(self._path("Secret", stash)) else ""
+        kept = self._rest.find(self._path("Secret", stash)) if stash else None
         if found is None:
-            return ObjectSeen(is_there=False, missing=tuple(sorted(wanted)), stash=kept)
+            return ObjectSeen(
+                is_there=False, missing=tuple(sorted(wanted)), stash=stash if kept else "", has_source=file is not None
+            )
         there = leaves(kind, found)
+        left = leaves(kind, stashed(kept, LEFT_KEY)) if kept else {}
         return ObjectSeen(
             is_there=True,
             uid=found["metadata"]["uid"],
             missing=tuple(sorted(wanted.keys() - there.keys())),
             differing=tuple(sorted(key for key in wanted.keys() & there.keys() if wanted[key] != there[key])),
             extra=tuple(sorted(there.keys() - wanted.keys())),
-            stash=kept,
+            stash=stash if kept else "",
+            changed=tuple(sorted(key for key, value in left.items() if there.get(key) != value)),
+            has_source=file is not None,
         )
 
     def apply(self, effect: fx.ApplyObject, at: At) -> Iterator[ev.EffectFact]:
@@ -63,9 +70,9 @@ class Objects:
                 self._rest.post(self._path(effect.kind), sanitised(wanted)[0])
         else:
             found = self._same(effect.kind, effect.name, effect.uid)
-            self._keep(effect, found)
-            guard = {key: found["metadata"][key] for key in ("uid", "resourceVersion")}
             content = {field: wanted[field] for field in CONTENT[effect.kind] if field in wanted}
+            self._keep(effect, found, content)
+            guard = {key: found["metadata"][key] for key in ("uid", "resourceVersion")}
             with Discreet(effect.kind, effect.name):
                 self._rest.patch(self._path(effect.kind, effect.name), {"metadata": guard, **content}, MERGE_PATCH)
         yield applied(effect, at)
@@ -79,15 +86,16 @@ class Objects:
         stash = self._rest.find(self._path("Secret", effect.stash))
         if stash is None:
             raise ClusterRefused(f"Secret {effect.stash}, which keeps what {effect.name} held before, is not there")
-        before = json.loads(base64.b64decode(stash["data"][STASH_KEY]))
+        before, left = stashed(stash, STASH_KEY), stashed(stash, LEFT_KEY)
         found = self._same(effect.kind, effect.name, effect.uid)
         patch = [
             {"op": "test", "path": f"/metadata/{key}", "value": found["metadata"][key]}
             for key in ("uid", "resourceVersion")
         ]
         for field in CONTENT[effect.kind]:
-            if field in before:
-                patch.append({"op": "add", "path": f"/{field}", "value": before[field]})
+            value = brought_back(field, before, left, found)
+            if value is not None:
+                patch.append({"op": "add", "path": f"/{field}", "value": value})
             elif field in found:
                 patch.append({"op": "remove", "path": f"/{field}"})
         with Discreet(effect.kind, effect.name):
@@ -95,16 +103,27 @@ class Objects:
         self._rest.delete(self._path("Secret", effect.stash), stash["metadata"]["uid"])
         yield ev.ObjectPutBack(**at, kind=effect.kind, object=effect.name)
 
-    def _keep(self, effect: fx.ApplyObject, found: Object) -> None:
+    def stash(self, name: str) -> str:
+        found = self._rest.find(self._path("Secret", name))
+        return str(found["metadata"]["uid"]) if found else ""
+
+    def remove_stash(self, effect: fx.RemoveStash, at: At) -> Iterator[ev.EffectFact]:
+        self._rest.delete(self._path("Secret", effect.stash), effect.uid)
+        yield ev.StashRemoved(**at, stash=effect.stash)
+
+    def _keep(self, effect: fx.ApplyObject, found: Object, left: Object) -> None:
         """Write the stash, unless it is there: the first picture wins."""
         if self._rest.find(self._path("Secret", effect.stash)) is not None:
             return
         before = {field: found[field] for field in CONTENT[effect.kind] if field in found}
-        content = base64.b64encode(json.dumps(before).encode()).decode()
+        data = {
+            key: base64.b64encode(json.dumps(value).encode()).decode()
+            for key, value in ((STASH_KEY, before), (LEFT_KEY, left))
+        }  # fmt: skip
         metadata = {"name": effect.stash, "labels": {STASH_LABEL: "true"}}
         body = {
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata,
-            "data": {STASH_KEY: content},
+            "data": data,
         }  # fmt: skip
         with Discreet("Secret", effect.stash):
             self._rest.post(self._path("Secret"), body)
@@ -119,6 +138,11 @@ class Objects:
         if kind == "APIManager":
             return manager_path(self._namespace, name)
         return f"/api/v1/namespaces/{self._namespace}/{kind.lower()}s" + (f"/{name}" if name else "")
+
+    def _file_if_there(self, kind: str, name: str, source: str) -> tuple[Object, str] | None:
+        if self._bundle is not None and not (self._bundle / source).exists():
+            return None
+        return self._file(kind, name, source)
 
     def _file(self, kind: str, name: str, source: str) -> tuple[Object, str]:
         """The object in a file of the bundle, and the file's digest."""
@@ -161,6 +185,25 @@ def applied(effect: fx.ApplyObject, at: At) -> ev.EffectFact:
     return ev.ManagerFieldSet(
         **at, manager=effect.name, path="spec", is_there=True, value=f"what {effect.source} holds"
     )
+
+
+def stashed(stash: Object, key: str) -> Object:
+    """What a stash keeps under one of its keys."""
+    found: Object = json.loads(base64.b64decode(stash["data"].get(key, "e30=")))
+    return found
+
+
+def brought_back(field: str, before: Object, left: Object, found: Object) -> Object | None:
+    """A field of the object with the keys that were changed as they were before; None for one that was not there.
+
+    The spec of an APIManager, and what a stash without our own part keeps, come back whole.
+    """
+    if field == "spec" or not left:
+        return before.get(field)
+    then, ours = before.get(field) or {}, left.get(field) or {}
+    kept = {key: value for key, value in (found.get(field) or {}).items() if key not in ours}
+    value = kept | {key: then[key] for key in ours if key in then}
+    return value if value or field in before else None
 
 
 def leaves(kind: str, found: Object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ stash, a directory of the root, keeps
 
     created     the names that a sync was about to make where nothing was
     moved       "N name" of what it was about to set aside, as replaced/N
+    left        "op content name" of each file and link that it was about to bring: its digest, or its target
     pack-…      what travels, until it is unpacked
 """
 
@@ -40,7 +41,7 @@ stash=$2
 if [ ! -d "$1" ]; then printf 'none\0'; printf '\nend\n'; exit 0; fi
 cd "$1" || exit 8
 if [ -d "./$stash" ]; then printf 'stash\0'; else printf 'clean\0'; fi
-for list in created moved; do
+for list in created moved left; do
   if [ -e "./$stash/$list" ]; then cat "./$stash/$list" || exit 8; fi
   printf '\0'
 done
@@ -78,8 +79,8 @@ printf '\nend\n'
 """
 
 # root stash pack lines_bytes blocks: unpacks what was brought. The pack's first blocks of 512 bytes hold lines:
-# op n umask mode mtime size name target; then come the files, one after the other. op is d, l, f, b (a file
-# that came by itself, named in target) or x (what only the pod has: it is set aside), n the number under which the old one is set aside, or - where there is
+# op n umask mode mtime size name target; then come the files, one after the other. op is d, l, f (target is its
+# digest), b (a file that came by itself, named in target) or x (what only the pod has: it is set aside), n the number under which the old one is set aside, or - where there is
 # none. Few processes are started for a file, as there may be very many: dd makes it with its mode, and what
 # is new goes to its directory together with its neighbours.
 UNPACK: Final = COMMON + r"""
@@ -93,8 +94,10 @@ while read -r op n rest; do
   if [ "$n" = - ]; then printf '%s
 ' "$name" >&4; else printf '%s %s
 ' "$n" "$name" >&5; fi || exit 8
-done < "$index" 4>> "$stash/created" 5>> "$stash/moved" || exit 8
-sync "$stash/created" "$stash/moved" 2>/dev/null || sync
+  if [ "$op" != d ]; then printf '%s %s %s
+' "$op" "${rest#* }" "$name" >&6 || exit 8; fi
+done < "$index" 4>> "$stash/created" 5>> "$stash/moved" 6>> "$stash/left" || exit 8
+sync "$stash/created" "$stash/moved" "$stash/left" 2>/dev/null || sync
 aside() {
   if [ "$n" != - ] && [ ! -e "$stash/replaced/$n" ] && [ ! -L "$stash/replaced/$n" ] && { [ -e "$name" ] || [ -L "$name" ]; }; then
     mv "$name" "$stash/replaced/$n" || exit 8

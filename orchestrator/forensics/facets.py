@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from orchestrator.drift import flat
 from orchestrator.forensics.redecide import sayable
 from orchestrator.forensics.story import Life, Story
 from orchestrator.forensics.told import Told
-from orchestrator.forensics.words import duration, flat
+from orchestrator.forensics.words import duration
 from orchestrator.plan import Plan
 
 NOT_ASKED = "–"

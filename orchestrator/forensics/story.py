@@ -190,8 +190,10 @@ def tell_story(run: str, facts: Sequence[Told]) -> Story:
     for told in facts:
         if told.step in of_step:
             of_step[told.step].append(told)
-    turn = next((told.seq for told in facts if told.type == "RollbackOpened"), len(facts) + 1)
-    steps = tuple(step_story(entry, state, of_step[str(entry["id"])], turn) for entry in opened.plan["steps"])
+    turn, over = (
+        next((told.seq for told in facts if told.type == name), len(facts) + 1) for name in ("RollbackOpened", "CleanupOpened")
+    )
+    steps = tuple(step_story(entry, state, of_step[str(entry["id"])], turn, over) for entry in opened.plan["steps"])
     lanes = tuple(dict.fromkeys(step.lane for step in steps))
     return Story(run, opened, state, tuple(facts), lives_of(facts), steps, tuple(changes), lanes)
 
@@ -206,12 +208,14 @@ def changed(before: RunState, after: RunState, told: Told) -> Iterator[tuple[int
             yield told.seq, name, after.steps[name].status
 
 
-def step_story(entry: Mapping[str, Any], state: RunState, facts: list[Told], turn: int) -> StepStory:
+def step_story(entry: Mapping[str, Any], state: RunState, facts: list[Told], turn: int, over: int) -> StepStory:
+    """turn, over: the facts from which on the run went back, and was cleaned up after."""
     name = str(entry["id"])
+    spans = spans_of(name, [told for told in facts if told.seq < over])
     return StepStory(
         id=name, title=str(entry.get("title", name)), lane=str(entry.get("lane", "")), entry=dict(entry),
         state=state.steps[name], facts=tuple(facts),
-        spans=tuple(replace(span, is_back=span.first_seq > turn) for span in spans_of(name, facts)),
+        spans=tuple(replace(span, is_back=span.first_seq > turn) for span in spans),
     )
 
 
@@ -255,6 +259,7 @@ def lives_of(facts: Sequence[Told]) -> tuple[Life, ...]:
 
 def life_of(group: Sequence[Told], *, is_last: bool) -> Life:
     first, last = group[0], group[-1]
-    words = {"RunPaused": "paused", "RunFinished": "closed", "RollbackFinished": "closed", "DecisionRecorded": "decided"}
+    words = {"RunPaused": "paused", "RunFinished": "closed", "RollbackFinished": "closed", "DecisionRecorded": "decided",
+             "CleanupFinished": "closed"}
     ended = words.get(last.type) or ("open" if is_last else "cut off")
     return Life(first.entry.epoch, first.actor, first.seq, last.seq, first.at, last.at, ended)

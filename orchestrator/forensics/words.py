@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.drift import flat
 from orchestrator.events import Json
 
 ABSENT = "absent"
@@ -68,18 +68,6 @@ def is_told_below(path: str, ours: Mapping[str, str], theirs: Mapping[str, str])
     leaf = ours.get(path, theirs.get(path))
     below = (f"{path}.", f"{path}[")
     return leaf == "null" and any(other.startswith(below) for other in (*ours, *theirs))
-
-
-def flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every leaf of a picture as (path, text). An empty mapping or list is a leaf: absent is another thing."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple) and value:
-        for number, inner in enumerate(value):
-            yield from flat(inner, f"{path}[{number}]")
-    elif path:
-        yield path, value if isinstance(value, str) and value else json.dumps(value)
 
 
 def line_changes(before: str, after: str) -> tuple[str, ...]:

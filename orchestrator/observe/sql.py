@@ -44,6 +44,17 @@ psql -X -A -t -v ON_ERROR_STOP=1 -d "$1" -c 'SHOW server_version' -c 'SHOW data_
   -c 'SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()' || exit 7
 echo end
 """
+# directory -> HOME and its free KiB, where it can be written to and is another file system than the directory's
+HOME_ROOM: Final = """
+room() { df -Pk "$1" | tail -n 1; }
+if [ -n "${HOME-}" ] && [ -d "$HOME" ] && [ -w "$HOME" ]; then
+  here=$(room "$HOME") there=$(room "$1")
+  if [ "${here%% *} ${here##* }" != "${there%% *} ${there##* }" ]; then
+    echo "$HOME"; set -- $here; echo "$4"
+  fi
+fi
+echo end
+"""
 ASKED: Final[dict[Engine, str]] = {"mysql": MYSQL, "postgresql": POSTGRESQL}
 
 
@@ -69,10 +80,12 @@ def asked(
         )
     version, data_dir, size_bytes, owner = answer[:4]
     directory, volume = volume_of(cluster, seen, raw, data_dir.rstrip("/"))
+    home, home_kib = [*ask(cluster, seen, HOME_ROOM, directory), "", "0"][:2]
     return SqlWorkload(
         part=part, name=name, kind=seen.kind, engine=engine, pod=seen.pod, version=version, database=database,
         owner="" if engine == "mysql" else owner, directory=directory, volume=volume,
         free_bytes=free_bytes(cluster, seen, directory), size_bytes=int(size_bytes),
+        home=home, home_free_bytes=int(home_kib or 0) * 1024,
         missing_tools=tuple(ask(cluster, seen, MISSING_TOOLS, *TOOLS[engine])),
     )
 

@@ -4,8 +4,10 @@ Everything a restore may change is in it: every key of every Redis database with
 expiry, every table, trigger and sequence of the SQL databases, the files of the storage, the custom resource,
 replicas and templates of the workloads, ConfigMaps, routes, and Secrets as digests that nobody can guess from.
 Left out is what changes by itself: the key `liveness-probe`, which the readiness probe writes, zync's jobs,
-and what in a template says when or by which version it was rolled out. Values are compared as what they
-mean, not as their bytes in memory, which differ after each reload.
+and what the operator notes in a template of the ConfigMap's version. Values are compared as what they
+mean, not as their bytes in memory, which differ after each reload. Absent, empty and null are three things.
+
+When a template was last restarted is a part of its own: a rollback brings it back, two restores differ in it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from orchestrator.rehearsal.resp import Command, RedisClient
 
 LEFT_OUT = b"liveness-probe"
 JOBS = ("TABLE que_jobs", "SEQUENCE SET que_jobs_job_id_seq")
-ROLLOUT_ANNOTATIONS = {"kubectl.kubernetes.io/restartedAt", "redisConfigMapResourceVersion"}
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+OPERATORS = {"redisConfigMapResourceVersion"}
+RESTARTS = "restarts"
 SCAN_COUNT = 100
 
 
@@ -46,12 +50,16 @@ class Picture:
         """Where the two differ, as paths such as `redis.backend-redis.0.services_set`."""
         return sorted(differing(self.content, other.content, ""))
 
+    def without_restarts(self) -> Picture:
+        """The same but for when each template was restarted: for two restores held against each other."""
+        return Picture({name: part for name, part in self.content.items() if name != RESTARTS})
+
 
 def picture(cluster: Rehearsed) -> Picture:
     """Looks at a whole installation whose workloads are ready; databases with 0 replicas have no content."""
     api = ApiClient(cluster.kubeconfig)
     workloads = workloads_of(api, cluster)
-    replicas = {name: replicas_of(workload) for name, workload in workloads.items()}
+    replicas = {name: workload["spec"].get("replicas", 1) for name, workload in workloads.items()}
     place = storage(cluster)
     with ThreadPoolExecutor() as pool:
         redis = {name: pool.submit(redis_content, cluster, name) for name in present(cluster, REDIS) if replicas[name]}
@@ -67,6 +75,7 @@ def picture(cluster: Rehearsed) -> Picture:
             "files": {name: files_of(cluster, name) for name in present(cluster, REDIS)},
             "replicas": replicas,
             "templates": {name: template_of(workload) for name, workload in workloads.items()},
+            RESTARTS: {name: annotations_of(workload).get(RESTARTED_AT) for name, workload in workloads.items()},
         }
     )
 
@@ -79,15 +88,14 @@ def workloads_of(api: ApiClient, cluster: Rehearsed) -> dict[str, Any]:
     return {name: one for kind in kinds for name, one in objects(api, cluster.namespace, kind).items()}
 
 
-def replicas_of(workload: Mapping[str, Any]) -> int:
-    return int(workload["spec"].get("replicas", 1))
+def annotations_of(workload: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (workload["spec"]["template"].get("metadata") or {}).get("annotations") or {}
 
 
 def template_of(workload: Mapping[str, Any]) -> dict[str, Any]:
     """The template of its pods, without what a mere rollout changes."""
-    template = workload["spec"]["template"]
-    annotations = (template.get("metadata") or {}).get("annotations") or {}
-    kept = {name: value for name, value in annotations.items() if name not in ROLLOUT_ANNOTATIONS}
+    template, left_out = workload["spec"]["template"], {RESTARTED_AT, *OPERATORS}
+    kept = {name: value for name, value in annotations_of(workload).items() if name not in left_out}
     return {"labels": template["metadata"].get("labels", {}), "annotations": kept, "spec": template["spec"]}
 
 
@@ -100,16 +108,16 @@ def api_content(api: ApiClient, cluster: Rehearsed) -> dict[str, Any]:
     for route in routes.values():
         targets.setdefault(route["spec"].get("host", ""), []).append(route["spec"]["to"]["name"])
     return {
-        "config": {name: one.get("data", {}) for name, one in config_maps.items()},
-        "secrets": {name: hidden(key, one.get("data") or {}) for name, one in secrets.items()},
+        "config": {name: one.get("data") for name, one in config_maps.items()},
+        "secrets": {name: hidden(key, one.get("data")) for name, one in secrets.items()},
         "routes": {host: sorted(names) for host, names in targets.items()},
-        "apimanager": {name: one.get("spec") for name, one in apimanagers.items()},
+        "apimanager": {name: one["spec"] for name, one in apimanagers.items()},
     }
 
 
-def hidden(key: bytes, data: Mapping[str, str]) -> dict[str, str]:
+def hidden(key: bytes, data: Mapping[str, str] | None) -> dict[str, str] | None:
     """A digest of each value that only who may see the cluster's own key can compare with a guess."""
-    return {name: hmac.new(key, f"{name}={value}".encode(), "sha256").hexdigest() for name, value in data.items()}
+    return None if data is None else {name: hmac.new(key, f"{name}={value}".encode(), "sha256").hexdigest() for name, value in data.items()}
 
 
 # ---- what the databases have ---------------------------------------------------------------------
@@ -194,9 +202,13 @@ def groups_of(redis: RedisClient, key: bytes) -> list[Any]:
 
 
 def differing(one: Any, other: Any, path: str) -> Iterator[str]:
+    """What is absent in one of the two differs, whatever the other has there: also nothing."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for name in one.keys() | other.keys():
             inner = f"{path}.{name}" if path else str(name)
-            yield from differing(one.get(name), other.get(name), inner)
-    elif one != other:
+            if name in one and name in other:
+                yield from differing(one[name], other[name], inner)
+            else:
+                yield inner
+    elif one != other or type(one) is not type(other):
         yield path

@@ -147,15 +147,18 @@ def restart(
 
 
 def search_steps(found: Installation, sidekiq: AppWorkload, after: str) -> Iterator[AnyStep]:
-    """Guide 9.5.8.1: system-sphinx indexes as it starts; system-searchd, from 2.14 on, has to be told (T12)."""
+    """Guide 9.5.8.1: system-sphinx indexes as it starts; system-searchd, from 2.14 on, has to be told (T12).
+
+    On the way back both index once more, from the old database, when system-app is up again with it.
+    """
     sphinx, searchd = found.app("system-sphinx"), found.app("system-searchd")
     if sphinx is not None and replicas_of(sphinx):
-        yield restart(found, sphinx, "system", ("9.5.8.1-1",), (after,))
+        yield restart(found, sphinx, "system", ("9.5.8.1-1",), (after, GATE), applies=GATE)
     elif searchd is not None and replicas_of(searchd):
-        yield restart(found, searchd, "system", ("9.5.8.1-1",), (after,))
+        yield restart(found, searchd, "system", ("9.5.8.1-1",), (after, GATE), applies=GATE)
         yield RunRake(
-            id="index-system-searchd", title="index the search anew", needs=("restart-system-searchd",),
-            lane="system", workload_kind=sidekiq.kind, workload=sidekiq.name, task=SEARCH_TASK,
+            id="index-system-searchd", title="index the search anew", needs=("restart-system-searchd", GATE),
+            applies=GATE, lane="system", workload_kind=sidekiq.kind, workload=sidekiq.name, task=SEARCH_TASK,
             budget_seconds=INDEX_BUDGET_SECONDS,
         )
 

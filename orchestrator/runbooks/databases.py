@@ -1,18 +1,21 @@
 """Guide 9.5.2, 9.5.3 and 9.5.4: the system database, the stored files, and zync's database. Pure.
 
 The copies into the pods wait for nobody: they change nothing that 3scale sees, so they are made while it still
-runs. Before each load the database is saved, whole, by its engine's own dump.
+runs. Before each load the database is saved, whole, by its engine's own dump, unless it was accepted that it is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
-from orchestrator.findings import BundleFile
+from orchestrator.findings import BundleFile, BundleReport
 from orchestrator.installation import AppWorkload, Installation, SqlWorkload, StorageMount
 from orchestrator.runbooks.apps import saved_spec, scale_down, scale_up
+from orchestrator.runbooks.options import Options
+from orchestrator.sizes import in_words
 from orchestrator.steps import AnyStep
+from orchestrator.steps.accept_irreversible import AcceptIrreversible
 from orchestrator.steps.check_directory import CheckDirectory
 from orchestrator.steps.check_rows import CheckRows
 from orchestrator.steps.copy_into_pod import CopyIntoPod
@@ -31,9 +34,12 @@ CITES: Final = {
 GROWING: Final = ("event_store_events", "sessions", "message_recipients", "messages", "notifications")
 
 
-def dump_steps(database: SqlWorkload, file: BundleFile, after: tuple[str, ...]) -> Iterator[AnyStep]:
+def dump_steps(
+    database: SqlWorkload, file: BundleFile, after: tuple[str, ...], options: Options
+) -> Iterator[AnyStep]:
     """From the copy to the proof that every row is there. after: what has to have ended before it is saved."""
     assert file.sql is not None
+    place = None if database.part in options.no_safety_copy else place_of_copy(database, file)
     part, sql = database.part, file.sql
     where = {"workload_kind": database.kind, "workload": database.name, "lane": part}
     here = {"engine": database.engine, "database": database.database}
@@ -42,18 +48,65 @@ def dump_steps(database: SqlWorkload, file: BundleFile, after: tuple[str, ...]) 
         path=f"{database.directory}/{file.name}", size_bytes=file.size_bytes, sha256=file.sha256,
         budget_seconds=LOAD_BUDGET_SECONDS, **where,
     )
-    yield SaveDatabase(
-        id=f"save-{part}", title=f"save database {database.database} as it is", needs=after,
-        directory=database.directory, budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
-    )
+    if place is not None:
+        saved = f"save-{part}"
+        yield SaveDatabase(
+            id=saved, title=f"save database {database.database} as it is", needs=after, directory=place,
+            copy_bytes=database.size_bytes, is_lost_with_pod=is_lost_with_pod(database, place),
+            budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
+        )
+    else:
+        saved = f"accept-no-copy-of-{part}"
+        yield AcceptIrreversible(
+            id=saved, title=f"go without a safety copy of {database.database}", needs=after, lane=part, part=part,
+            by=options.accepted_by or "nobody", reason=options.accepted_reason or "no reason given",
+        )
     yield LoadDump(
         id=f"load-{part}", title=f"load {file.name} into {database.database}",
-        needs=(f"copy-{part}-dump", f"save-{part}"), cites=CITES[part]["load"], flavour=sql.flavour,
+        needs=(f"copy-{part}-dump", saved), has_safety_copy=place is not None,
+        saved_in=place if place and place != database.directory else "",
+        copy_bytes=database.size_bytes if place else 0, cites=CITES[part]["load"], flavour=sql.flavour,
         owner=database.owner, directory=database.directory, source=file.name, size_bytes=file.size_bytes,
         sha256=file.sha256, is_repeatable=database.engine == "postgresql" or sql.has_drop_table,
         budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
     )
     yield check_rows(database, file, "loaded", f"load-{part}", is_exact=True)
+
+
+def place_of_copy(database: SqlWorkload, file: BundleFile) -> str | None:
+    """The directory for the safety copy: on the volume of the data, else in HOME of the pod; None: there is no room.
+
+    The dump and what is loaded from it need the volume in any case.
+    """
+    loaded_bytes = file.size_bytes + (file.sql.uncompressed_bytes if file.sql else 0)
+    if database.free_bytes >= loaded_bytes + database.size_bytes:
+        return database.directory
+    is_roomy = bool(database.home) and database.home_free_bytes >= database.size_bytes
+    return database.home if is_roomy and database.free_bytes >= loaded_bytes else None
+
+
+def is_lost_with_pod(database: SqlWorkload, place: str) -> bool:
+    return place != database.directory or database.volume != "persistentVolumeClaim"
+
+
+def copy_notes(found: Installation, bundle: BundleReport, parts: Collection[str], options: Options) -> Iterator[str]:
+    """Where each safety copy goes, how large it is at most, and what becomes of it."""
+    for database in found.databases:
+        file = bundle.file_of(database.part)
+        if database.part not in parts or file is None:
+            continue
+        if database.part in options.no_safety_copy:
+            yield f"no safety copy of {database.database} is made: what it holds now cannot be brought back"
+            continue
+        place = place_of_copy(database, file)
+        if place is None:
+            continue
+        free = database.free_bytes if place == database.directory else database.home_free_bytes
+        lost = ", and is lost with its pod" if is_lost_with_pod(database, place) else ""
+        yield (
+            f"the safety copy of {database.database} lies in {place} of {database.name}{lost}: at most "
+            f"{in_words(database.size_bytes)} of {in_words(free)} that are free"
+        )
 
 
 def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *, is_exact: bool) -> AnyStep:
@@ -89,7 +142,8 @@ def check_storage(storage: StorageMount, file: BundleFile, when: str, after: str
 
 
 def zync_steps(
-    found: Installation, database: SqlWorkload, file: BundleFile, after: tuple[str, ...], applied: tuple[str, ...]
+    found: Installation, database: SqlWorkload, file: BundleFile, after: tuple[str, ...], applied: tuple[str, ...],
+    options: Options,
 ) -> Iterator[AnyStep]:
     """Guide 9.5.4. Both zync and zync-que come back; zync-database is never restarted: it would be empty (T5).
 
@@ -99,7 +153,7 @@ def zync_steps(
     for app in apps:
         yield scale_down(found, app, cites=("9.5.4-2",), lane="zync", after=(saved_spec(app.name), *after))
     stopped = tuple(f"scale-down-{app.name}" for app in apps) or after
-    yield from dump_steps(database, file, stopped)
+    yield from dump_steps(database, file, stopped, options)
     for app in apps:
         cites = ("9.5.4-6", "9.5.4-7")
         yield scale_up(found, app, cites=cites, lane="zync", after=("check-zync-loaded", *applied))

@@ -21,6 +21,9 @@ class Options:
     queues: Literal["restore", "drop"] | None = None
     queues_by: str = ""
     queues_reason: str = ""
+    no_safety_copy: tuple[str, ...] = ()  # databases that are loaded over without being saved before
+    accepted_by: str = ""  # who accepted that these loads cannot be taken back, and why
+    accepted_reason: str = ""
 
     @property
     def named(self) -> frozenset[str]:

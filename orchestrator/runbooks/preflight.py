@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.findings import BundleFile, BundleReport, Finding
 from orchestrator.installation import Installation, RedisWorkload, SqlWorkload
 from orchestrator.rdb_summary import RdbSummary, rdb_version_of_redis
+from orchestrator.runbooks.databases import place_of_copy
 from orchestrator.runbooks.options import Options, in_order
 from orchestrator.summaries import SqlSummary
 
@@ -95,7 +96,7 @@ def of_part(found: Installation, bundle: BundleReport, options: Options, part: s
     if part == "system-storage":
         yield from storage(found, file)
     elif database is not None and file.sql is not None:
-        yield from takes(database, file, file.sql)
+        yield from takes(database, file, file.sql, is_saved=part not in options.no_safety_copy)
     elif redis is not None and file.rdb is not None:
         yield from fits(redis, file.name, file.rdb)
     elif database is None and redis is None:
@@ -122,7 +123,7 @@ def storage(found: Installation, file: BundleFile) -> Iterator[Finding]:
         yield error("system-storage", f"{mount.path} has {mount.free_bytes} bytes free, {size_bytes} may be needed")
 
 
-def takes(database: SqlWorkload, file: BundleFile, dump: SqlSummary) -> Iterator[Finding]:
+def takes(database: SqlWorkload, file: BundleFile, dump: SqlSummary, *, is_saved: bool) -> Iterator[Finding]:
     """Whether this dump can be loaded by this server."""
     if dump.engine != database.engine:
         yield error(database.name, f"{file.name} is a dump of {dump.engine}; this is {database.engine}")
@@ -143,18 +144,27 @@ def takes(database: SqlWorkload, file: BundleFile, dump: SqlSummary) -> Iterator
         )
     if database.missing_tools:
         yield error(database.name, f"its pod lacks {', '.join(database.missing_tools)}")
-    needed = file.size_bytes + database.size_bytes + dump.uncompressed_bytes  # the dump, the safety copy, the rows
-    if database.free_bytes < needed:
-        yield error(
-            database.name, f"{database.directory} has {database.free_bytes} bytes free, {needed} are needed: the dump, a "
-            "safety copy of what is there, and what is loaded"
-        )
+    yield from has_room(database, file, dump, is_saved=is_saved)
     if database.part == "zync":
         yield Finding(
             severity="note", subject=database.name, message=f"its data is on {database.volume}; it is not restarted by this plan"
         )
     elif database.volume != "persistentVolumeClaim":
         yield warning(database.name, f"its data is on no volume that survives a restart ({database.volume})")
+
+
+def has_room(database: SqlWorkload, file: BundleFile, dump: SqlSummary, *, is_saved: bool) -> Iterator[Finding]:
+    """On the volume for the dump and the rows; there or in HOME for the safety copy."""
+    needed = file.size_bytes + dump.uncompressed_bytes
+    free = f"{database.directory} has {database.free_bytes} bytes free"
+    if database.free_bytes < needed:
+        yield error(database.name, f"{free}, {needed} are needed: the dump, and what is loaded")
+    elif is_saved and place_of_copy(database, file) is None:
+        home = f", nor is there room in HOME {database.home} ({database.home_free_bytes} free)" if database.home else ""
+        yield error(
+            database.name, f"{free}, {needed + database.size_bytes} are needed with the safety copy of what is there{home}. "
+            f"Without a copy the load cannot be taken back: --no-safety-copy {database.part} --accept-irreversible {database.part}"
+        )
 
 
 def major_of(version: str) -> int:

@@ -93,9 +93,9 @@ def data_steps(
         if database.part not in parts or file is None:
             continue
         if database.part == "zync":
-            yield from databases.zync_steps(found, database, file, gate, applied)
+            yield from databases.zync_steps(found, database, file, gate, applied, options)
         else:
-            yield from databases.dump_steps(database, file, gate)
+            yield from databases.dump_steps(database, file, gate, options)
     storage = bundle.file_of("system-storage")
     if "system-storage" in parts and found.storage and storage:
         yield from databases.storage_steps(found.storage, storage, gate, is_deleting=options.is_deleting)
@@ -192,6 +192,7 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
             f"system-storage is reached through {found.storage.workload}, whose pod cannot start anew while system-app is stopped: "
             "if it is replaced meanwhile, skip the steps of system-storage and restore it alone afterwards"
         )
+    yield from databases.copy_notes(found, bundle, parts, options)
     for app in found.apps:
         if app.is_autoscaled:
             yield f"{app.name} is scaled by a HorizontalPodAutoscaler, which may change its replicas meanwhile"

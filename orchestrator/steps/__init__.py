@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from orchestrator.steps.accept_irreversible import AcceptIrreversible
 from orchestrator.steps.apply_object import ApplyObject
 from orchestrator.steps.await_operator import AwaitOperator
 from orchestrator.steps.base import Step
@@ -44,6 +45,7 @@ AnyStep = Annotated[
     | AwaitOperator
     | CopyIntoPod
     | SaveDatabase
+    | AcceptIrreversible
     | LoadDump
     | CheckRows
     | SyncDirectory

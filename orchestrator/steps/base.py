@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.effects import Effect
+from orchestrator.effects import Effect, RemoveJobs, RemovePath
+from orchestrator.errors import ClusterUnreachable
 from orchestrator.events import Confirmation, Json, RemoteJobExited, RemoteJobLost
 from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
 
@@ -20,6 +21,8 @@ from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a probe found. clear: free to go. busy: wait. done: nothing to do. torn: a person decides.
+
+    lost, on the way back only: nothing can take it back any more.
 
     reason: why; of a clear one, what the attempt before came to.
     """
@@ -44,6 +47,15 @@ def torn(reason: str) -> Standing:
     return Standing("torn", reason)
 
 
+def lost(reason: str) -> Standing:
+    return Standing("lost", reason)
+
+
+# How a step is taken back: from the picture taken before; by a copy of what was there, which it leaves on the cluster;
+# not at all, as it changes nothing that was there; or not at all, and what was there is lost.
+WayBack = Literal["picture", "safety copy", "nothing", "irreversible"]
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a step may know besides what it sees: this run, and the pictures in its journal."""
@@ -64,7 +76,6 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     Picture: ClassVar[type[Seen]]
-    undo_note: ClassVar[str] = "taken back from the picture taken before"
 
     id: str
     title: str
@@ -74,6 +85,21 @@ class Step(BaseModel):
     applies: str = ""  # the step whose change this one puts into force: on the way back it comes after it too
     budget_seconds: int = 600
     kind_version: int = 1
+
+    @property
+    def way_back(self) -> WayBack:
+        """What taking it back rests on: the plan marks every step with it."""
+        return "picture"
+
+    @property
+    def undo_note(self) -> str:
+        """What taking it back does, in words, from the parameters; of one that is irreversible, why it is."""
+        return "taken back from the picture taken before"
+
+    @property
+    def copy_note(self) -> str:
+        """Of a safety copy: its size at most and its place, or that it needs no room."""
+        return ""
 
     def probe(self, reader: Reader, ctx: Context) -> Seen:
         """Look. Raises ClusterUnreachable or ClusterRefused."""
@@ -88,12 +114,19 @@ class Step(BaseModel):
         raise NotImplementedError
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        """Where it stands on the way back. clear: ours is in place. done: as before. torn: neither."""
+        """Where it stands on the way back. clear: ours is in place. done: as before. torn: neither. lost: no way."""
         raise NotImplementedError
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """What takes it back: the values from ctx.before; from `seen` only the pod's address."""
         raise NotImplementedError
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        """What takes away all that this step keeps on the cluster besides its result, as far as it is there now.
+
+        Afterwards there is no way back. Raises ClusterUnreachable where it cannot be looked at.
+        """
+        yield from ()
 
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
         """The evidence that a probe's finding leaves in the journal."""
@@ -115,7 +148,13 @@ class Step(BaseModel):
 class LookingStep(Step):
     """A step that looks and changes nothing, so there is nothing to take back."""
 
-    undo_note: ClassVar[str] = "changes nothing"
+    @property
+    def way_back(self) -> WayBack:
+        return "nothing"
+
+    @property
+    def undo_note(self) -> str:
+        return "changes nothing"
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield from ()
@@ -147,6 +186,27 @@ def exited(step: Step, job: PodJobSeen, workload: WorkloadSeen | None, ctx: Cont
         )
     elif job.state == "lost":
         yield RemoteJobLost(step=step.id, attempt=ctx.attempt, pod=pod, job=name)
+
+
+def at_rest(reader: Reader, kind: str, name: str) -> WorkloadSeen:
+    """The workload whose pod something was kept in. Raises ClusterUnreachable where it cannot be looked into now."""
+    workload = reader.workload(kind, name)
+    if waiting := settled(workload, name):
+        raise ClusterUnreachable(f"what was kept in {name} cannot be looked at: {waiting.reason}")
+    assert workload is not None
+    return workload
+
+
+def left_jobs(reader: Reader, workload: WorkloadSeen, name: str, ctx: Context) -> Iterator[Effect]:
+    if reader.jobs_of(workload, ctx.run):
+        yield RemoveJobs(run=ctx.run, **address(workload.kind, name, workload))
+
+
+def left_files(reader: Reader, workload: WorkloadSeen, name: str, *paths: str) -> Iterator[Effect]:
+    found = reader.files(workload, paths)
+    for path in paths:
+        if found[path] is not None:
+            yield RemovePath(path=path, **address(workload.kind, name, workload))
 
 
 def job_name(step: Step, ctx: Context) -> str:

@@ -11,7 +11,18 @@ from typing import Literal, cast
 
 from orchestrator.effects import CopyIn, Effect, RemovePath
 from orchestrator.port import FileSeen, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, settled, torn
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    address,
+    at_rest,
+    left_files,
+    settled,
+    torn,
+)
 
 
 class CopyPicture(Seen):
@@ -22,7 +33,6 @@ class CopyPicture(Seen):
 
 class CopyIntoPod(Step):
     Picture = CopyPicture
-    undo_note = "removed, with what was written to it since"
     kind: Literal["copy_into_pod"] = "copy_into_pod"
     workload_kind: str
     workload: str
@@ -30,6 +40,10 @@ class CopyIntoPod(Step):
     path: str
     size_bytes: int
     sha256: str
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove {self.path}, with what was written to it since"
 
     def part(self, ctx: Context) -> str:
         return f"{self.path}.part-{ctx.run}"
@@ -74,6 +88,10 @@ class CopyIntoPod(Step):
             yield RemovePath(path=self.part(ctx), **where)
         if picture.file or not picture.part:
             yield RemovePath(path=self.path, **where)
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_files(reader, workload, self.workload, self.part(ctx))
 
     def shell(self, tool: str) -> tuple[str, ...]:
         return (f"{tool} cp ./{self.source} POD:{self.path}   # a pod of {self.workload}",)

@@ -48,6 +48,10 @@ class EditConfigMap(Step):
     followers: tuple[Follower, ...] = ()
     proofs: tuple[Proof, ...] = ()
 
+    @property
+    def undo_note(self) -> str:
+        return f"bring the save and appendonly lines of {self.key} in ConfigMap {self.configmap} back"
+
     def probe(self, reader: Reader, ctx: Context) -> ConfigMapPicture:
         followers = {f.name: reader.workload(f.kind, f.name) for f in self.followers}
         return ConfigMapPicture(

@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, FlushRedis
 from orchestrator.port import Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, settled
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, busy, settled
 
 
 class QueuesPicture(Seen):
@@ -21,11 +21,22 @@ class QueuesPicture(Seen):
 
 class FlushQueues(Step):
     Picture = QueuesPicture
-    undo_note = "comes back with the file that was set aside"
     kind: Literal["flush_queues"] = "flush_queues"
     workload_kind: str
     workload: str
     database: int
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy"
+
+    @property
+    def undo_note(self) -> str:
+        return f"comes back with the RDB of {self.workload} that was set aside"
+
+    @property
+    def copy_note(self) -> str:
+        return "the file that was set aside"
 
     def probe(self, reader: Reader, ctx: Context) -> QueuesPicture:
         workload = reader.workload(self.workload_kind, self.workload)

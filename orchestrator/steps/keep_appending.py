@@ -12,18 +12,25 @@ from typing import Literal
 
 from orchestrator.effects import Effect, SwitchAppendingOn
 from orchestrator.port import Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address
 from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
 
 
 class KeepAppending(Step):
     Picture = AofPicture
-    undo_note = "nothing to take back: the server appends as it did before"
     kind: Literal["keep_appending"] = "keep_appending"
     workload_kind: str
     workload: str
     path: str
     proof: str
+
+    @property
+    def way_back(self) -> WayBack:
+        return "nothing"
+
+    @property
+    def undo_note(self) -> str:
+        return "nothing to take back: the server appends as it did before"
 
     @property
     def rewrite(self) -> RewriteAofFile:

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from orchestrator.effects import CopyIn, Effect, Engine, Program, StartJob, StopJob
+from orchestrator.effects import CopyIn, Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
+from orchestrator.errors import ClusterUnreachable
 from orchestrator.events import Confirmation, DumpLoaded
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import (
@@ -24,15 +25,20 @@ from orchestrator.steps.base import (
     Context,
     Standing,
     Step,
+    WayBack,
     address,
+    at_rest,
     busy,
     clear,
     exited,
     job_name,
+    left_files,
+    left_jobs,
+    lost,
     settled,
     torn,
 )
-from orchestrator.steps.save_database import copy_of
+from orchestrator.steps.save_database import copied_in, copy_of
 
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
@@ -49,7 +55,6 @@ class LoadPicture(Seen):
 
 class LoadDump(Step):
     Picture = LoadPicture
-    undo_note = "brought back from the safety copy"
     kind: Literal["load_dump"] = "load_dump"
     workload_kind: str
     workload: str
@@ -62,6 +67,27 @@ class LoadDump(Step):
     size_bytes: int
     sha256: str
     is_repeatable: bool  # a torn load may be loaded again from its start
+    has_safety_copy: bool = True  # False: it was accepted that nothing brings back what is loaded over
+    saved_in: str = ""  # the directory of the safety copy; "" is that of the dump
+    copy_bytes: int = 0  # of the safety copy, at most
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy" if self.has_safety_copy else "irreversible"
+
+    @property
+    def undo_note(self) -> str:
+        if not self.has_safety_copy:
+            return f"what {self.database} holds now is lost: it was accepted that no safety copy is made"
+        return f"load the copy of {self.database} that was saved before"
+
+    @property
+    def copy_note(self) -> str:
+        return copied_in(self.copy_bytes, self.saved_directory) if self.has_safety_copy else ""
+
+    @property
+    def saved_directory(self) -> str:
+        return self.saved_in or self.directory
 
     @property
     def staged(self) -> str:
@@ -72,7 +98,7 @@ class LoadDump(Step):
         if workload is None or not workload.is_complete:
             return LoadPicture(workload=workload)
         job = reader.pod_job(workload, "", job_name(self, ctx))  # before the mark: its end is what that shows
-        saved = copy_of(self.directory, self.database, ctx.run)
+        saved = copy_of(self.saved_directory, self.database, ctx.run)
         files = reader.files(workload, [self.staged, saved])
         return LoadPicture(
             workload=workload, job=job, staged=files[self.staged], saved=files[saved],
@@ -163,6 +189,8 @@ class LoadDump(Step):
             return DONE
         if not state and not ctx.undo_attempt and (found := self.unmarked(picture.database, ctx)):
             return found
+        if not self.has_safety_copy:
+            return lost(f"there is no safety copy of {self.database}, and it was accepted that none is made")
         if picture.saved is None:
             return torn(f"the safety copy of {self.database} is not there any more")
         if picture.job.state == "exited" and picture.job.code and ctx.undo_attempt >= RETURNS_MAX:
@@ -190,9 +218,25 @@ class LoadDump(Step):
         picture, where = cast(LoadPicture, seen), self.address(seen)
         if picture.job is not None and picture.job.state == "running":
             yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
-        saved = copy_of(self.directory, self.database, ctx.run)
+        if not self.has_safety_copy:
+            return
+        saved = copy_of(self.saved_directory, self.database, ctx.run)
         attempt = ctx.attempt + ctx.undo_attempt
         yield self.job(RETURNS[self.engine], (saved, self.database, self.owner_of_mark(ctx)), where, ctx, attempt)
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        """The mark, and the staged dump where a load was left out."""
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        staged = reader.files(workload, [self.staged], digests=True)[self.staged]
+        if staged is not None and staged.sha256 == self.sha256:
+            yield RemovePath(path=self.staged, **address(self.workload_kind, self.workload, workload))
+        yield from left_files(reader, workload, self.workload, f"{self.staged}.part-{ctx.run}")
+        database = reader.database(workload, self.engine, self.database)
+        if database is None:
+            raise ClusterUnreachable(f"the database server of {self.workload} does not answer")
+        if database.mark.startswith(f"{ctx.run}/"):
+            yield ForgetMark(engine=self.engine, database=self.database, **address(self.workload_kind, self.workload, workload))
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(LoadPicture, seen).workload)

@@ -33,12 +33,15 @@ class RestartPicture(Seen):
 
 class RestartWorkload(Step):
     Picture = RestartPicture
-    undo_note = "the template's mark taken back, which restarts it again"
     kind: Literal["restart_workload"] = "restart_workload"
     workload_kind: str
     workload: str
     manager: str = ""
     jobs: tuple[str, ...] = ()  # Jobs that the operator runs again for this (3scale 2.15)
+
+    @property
+    def undo_note(self) -> str:
+        return "nothing to take back: a rollout leaves nothing in the template" if self.workload_kind == "DeploymentConfig" else f"bring the restart mark in the template of {self.workload} back, which restarts it again"
 
     def probe(self, reader: Reader, ctx: Context) -> RestartPicture:
         jobs = {name: reader.job(name) for name in self.jobs}

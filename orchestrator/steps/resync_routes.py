@@ -20,9 +20,11 @@ from orchestrator.steps.base import (
     Standing,
     Step,
     address,
+    at_rest,
     busy,
     exited,
     job_name,
+    left_jobs,
     settled,
 )
 from orchestrator.steps.run_rake import job_standing, rake
@@ -40,7 +42,6 @@ class RoutesPicture(Seen):
 
 class ResyncRoutes(Step):
     Picture = RoutesPicture
-    undo_note = "the routes that it made are deleted"
     kind: Literal["resync_routes"] = "resync_routes"
     workload_kind: str
     workload: str
@@ -51,6 +52,10 @@ class ResyncRoutes(Step):
     database_workload: str = ""
     engine: Engine = "mysql"
     database: str = ""
+
+    @property
+    def undo_note(self) -> str:
+        return "delete the routes that were made for hosts which had none"
 
     def probe(self, reader: Reader, ctx: Context) -> RoutesPicture:
         workload = reader.workload(self.workload_kind, self.workload)
@@ -142,6 +147,10 @@ class ResyncRoutes(Step):
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         for route in self.created(cast(RoutesPicture, seen), ctx):
             yield DeleteRoute(route=route.name, host=route.host, uid=route.uid)
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         where = f"{self.workload_kind.lower()}/{self.workload}"

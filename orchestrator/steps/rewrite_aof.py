@@ -25,12 +25,15 @@ class AofPicture(Seen):
 
 class RewriteAofFile(Step):
     Picture = AofPicture
-    undo_note = "removed, with what was appended to it since"
     kind: Literal["rewrite_aof"] = "rewrite_aof"
     workload_kind: str
     workload: str
     path: str  # appendonly.aof, or appendonlydir
     proof: str  # the same file, or the manifest in the directory
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove {self.path}, with what was appended to it since"
 
     def probe(self, reader: Reader, ctx: Context) -> AofPicture:
         workload = reader.workload(self.workload_kind, self.workload)

@@ -49,6 +49,10 @@ class RollOut(Step):
     appendonly_back: Literal["yes", "no"] = "no"
     proof: str = ""  # the AOF without which a server with `appendonly yes` would start empty
 
+    @property
+    def undo_note(self) -> str:
+        return f"restart {self.workload} again, with the settings that it had"
+
     def probe(self, reader: Reader, ctx: Context) -> RolloutPicture:
         workload = reader.workload(self.workload_kind, self.workload)
         configmap = reader.configmap(self.configmap, self.key)

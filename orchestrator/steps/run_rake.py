@@ -1,12 +1,14 @@
 """Run one of 3scale's own rake tasks in a pod, detached, and wait for its end.
 
 Guide 9.5.8.1 where the search has to be indexed anew (T12). The task is known by a name of this run, so one
-that ran to its end before a crash is not run again; one that failed is, a few times.
+that ran to its end before a crash is not run again; one that failed is, a few times. Where it applies a change, it
+is run once more when that has been taken back: from what is there then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, cast
 
 from orchestrator.effects import Effect, StartJob, StopJob
@@ -19,10 +21,12 @@ from orchestrator.steps.base import (
     Standing,
     Step,
     address,
+    at_rest,
     busy,
     clear,
     exited,
     job_name,
+    left_jobs,
     settled,
     torn,
 )
@@ -33,21 +37,32 @@ ATTEMPTS_MAX = 3
 class RakePicture(Seen):
     workload: WorkloadSeen | None
     job: PodJobSeen | None = None
+    back: PodJobSeen | None = None  # the same task, run on the way back
 
 
 class RunRake(Step):
     Picture = RakePicture
-    undo_note = "stopped if it runs; what it wrote is made again from the database at any time"
     kind: Literal["run_rake"] = "run_rake"
     workload_kind: str
     workload: str
     task: str
 
+    @property
+    def undo_note(self) -> str:
+        if self.applies:
+            return f"run rake {self.task} once more, from the database that has come back"
+        return "stop it if it runs; what it wrote is made from the database, by the same task at any time"
+
     def probe(self, reader: Reader, ctx: Context) -> RakePicture:
         workload = reader.workload(self.workload_kind, self.workload)
         if workload is None or not workload.is_complete:
             return RakePicture(workload=workload)
-        return RakePicture(workload=workload, job=reader.pod_job(workload, "", job_name(self, ctx)))
+        job = reader.pod_job(workload, "", job_name(self, ctx))
+        back = reader.pod_job(workload, "", self.back_name(ctx)) if ctx.undo_attempt else None
+        return RakePicture(workload=workload, job=job, back=back)
+
+    def back_name(self, ctx: Context) -> str:
+        return f"{job_name(self, ctx)}-back"
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(RakePicture, seen)
@@ -66,12 +81,27 @@ class RunRake(Step):
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         """One that still runs would go on with what is being taken back below it."""
-        job = cast(RakePicture, seen).job
-        return CLEAR if job is not None and job.state == "running" else DONE
+        picture = cast(RakePicture, seen)
+        is_running = picture.job is not None and picture.job.state == "running"
+        if not self.applies or ctx.before is None:
+            return CLEAR if is_running else DONE
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        if is_running or picture.back is None:
+            return CLEAR
+        return job_standing(picture.back, self.task, replace(ctx, attempt=ctx.undo_attempt)) or DONE
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        where = address(self.workload_kind, self.workload, cast(RakePicture, seen).workload)
-        yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
+        picture = cast(RakePicture, seen)
+        where = address(self.workload_kind, self.workload, picture.workload)
+        if not self.applies or (picture.job is not None and picture.job.state == "running"):
+            yield StopJob(directory="", job=job_name(self, ctx), epoch=ctx.epoch, **where)
+        if self.applies:
+            yield rake(self, self.task, where, replace(ctx, attempt=ctx.undo_attempt), self.back_name(ctx))
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         where = f"{self.workload_kind.lower()}/{self.workload}"
@@ -90,8 +120,8 @@ def job_standing(job: PodJobSeen, task: str, ctx: Context) -> Standing | None:
     return clear(reason) if ctx.attempt < ATTEMPTS_MAX else torn(reason)
 
 
-def rake(step: Step, task: str, where: dict[str, str], ctx: Context) -> StartJob:
+def rake(step: Step, task: str, where: dict[str, str], ctx: Context, name: str = "") -> StartJob:
     return StartJob(
-        directory="", job=job_name(step, ctx), attempt=ctx.attempt, epoch=ctx.epoch, program="rake",
+        directory="", job=name or job_name(step, ctx), attempt=ctx.attempt, epoch=ctx.epoch, program="rake",
         arguments=(task,), **where,
     )

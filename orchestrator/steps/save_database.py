@@ -1,7 +1,8 @@
 """Save a database as it is before a dump is loaded over it: what cannot be undone from a picture.
 
 The engine's own dump, compressed, made by a job of its own in the pod and checked there to its last line
-before it gets its name. It lies on the database's own volume, under a name that carries the run's id.
+before it gets its name. It lies on the database's own volume, or where that has no room in HOME of the pod,
+under a name that carries the run's id.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal, cast
 from orchestrator.effects import Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
 from orchestrator.events import Confirmation, DatabaseSaved
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
+from orchestrator.sizes import in_words
 from orchestrator.steps.base import (
     CLEAR,
     DONE,
@@ -19,10 +21,13 @@ from orchestrator.steps.base import (
     Standing,
     Step,
     address,
+    at_rest,
     busy,
     clear,
     exited,
     job_name,
+    left_files,
+    left_jobs,
     settled,
     torn,
 )
@@ -44,15 +49,29 @@ def copy_of(directory: str, database: str, run: str) -> str:
     return f"{directory}/{database}-before-{run}.sql.gz"
 
 
+def copied_in(size_bytes: int, directory: str) -> str:
+    """The words of a plan for a safety copy: compressed, it is smaller than the database."""
+    return f"at most {in_words(size_bytes)} in {directory}"
+
+
 class SaveDatabase(Step):
     Picture = SavedPicture
-    undo_note = "the copy is removed, once it is no longer needed"
     kind: Literal["save_database"] = "save_database"
     workload_kind: str
     workload: str
     engine: Engine
     database: str
-    directory: str
+    directory: str  # where the copy is put
+    copy_bytes: int = 0  # its size, at most
+    is_lost_with_pod: bool = False
+
+    @property
+    def copy_note(self) -> str:
+        return copied_in(self.copy_bytes, self.directory) + (", lost with the pod" if self.is_lost_with_pod else "")
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove the copy and the mark of this run from {self.directory} and {self.database}, once neither is needed"
 
     def path(self, ctx: Context) -> str:
         return copy_of(self.directory, self.database, ctx.run)
@@ -123,6 +142,11 @@ class SaveDatabase(Step):
         if picture.part:
             yield RemovePath(path=f"{self.path(ctx)}.part", **where)
         yield RemovePath(path=self.path(ctx), **where)
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_files(reader, workload, self.workload, self.path(ctx), f"{self.path(ctx)}.part")
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(SavedPicture, seen).workload)

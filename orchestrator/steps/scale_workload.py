@@ -29,7 +29,6 @@ class ScalePicture(Seen):
 
 class ScaleWorkload(Step):
     Picture = ScalePicture
-    undo_note = "scaled back, in the APIManager and in the workload"
     kind: Literal["scale_workload"] = "scale_workload"
     workload_kind: str
     workload: str
@@ -39,6 +38,11 @@ class ScaleWorkload(Step):
     field_is_there: bool = False  # what the field has to be
     field_value: int | None = None
     jobs: tuple[str, ...] = ()  # Jobs that the operator runs again for this
+
+    @property
+    def undo_note(self) -> str:
+        where = f"in {'.'.join(self.path)} of APIManager {self.manager} and in the workload" if self.path else "in the workload"
+        return f"scale {self.workload} back to what it was when this step began, {where}"
 
     def probe(self, reader: Reader, ctx: Context) -> ScalePicture:
         workload = reader.workload(self.workload_kind, self.workload)
@@ -116,7 +120,15 @@ class ScaleWorkload(Step):
             return torn(f"APIManager {self.manager} is not there any more")
         if self.path and not same(picture.field, field) and not same(picture.field, self.wanted):
             return torn(f"somebody else has changed {'.'.join(self.path)} in APIManager {self.manager}")
+        if not ctx.undo_attempt and self.is_scaled_by_others(picture, before.workload):
+            return torn(f"somebody else has scaled {self.workload}")
         return self.distance(picture, field, replicas_of(before.workload))
+
+    def is_scaled_by_others(self, picture: ScalePicture, before: WorkloadSeen) -> bool:
+        """Where no number in the APIManager has the operator scale it, the replicas are as before, or as this step leaves them."""
+        if picture.workload is None or (picture.field is not None and is_number(picture.field)):
+            return False
+        return replicas_of(picture.workload) not in (replicas_of(before), self.replicas)
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """Before anything is undone, it is asked for the record of the inverse: from what this step will leave."""

@@ -10,7 +10,19 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutBack, SetAside
 from orchestrator.port import FileSeen, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, settled, torn
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    WayBack,
+    address,
+    at_rest,
+    left_files,
+    settled,
+    torn,
+)
 
 
 class AsidePicture(Seen):
@@ -21,11 +33,22 @@ class AsidePicture(Seen):
 
 class SetAsideFile(Step):
     Picture = AsidePicture
-    undo_note = "renamed back"
     kind: Literal["set_aside_file"] = "set_aside_file"
     workload_kind: str
     workload: str
     path: str
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy"
+
+    @property
+    def undo_note(self) -> str:
+        return f"rename {self.path}-before-RUN back to {self.path}"
+
+    @property
+    def copy_note(self) -> str:
+        return "a rename beside it: needs no room"
 
     def aside(self, ctx: Context) -> str:
         return f"{self.path}-before-{ctx.run}"
@@ -66,6 +89,10 @@ class SetAsideFile(Step):
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield PutBack(path=self.path, aside=self.aside(ctx), **self.address(seen))
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_files(reader, workload, self.workload, self.aside(ctx))
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(AsidePicture, seen).workload)

@@ -12,7 +12,19 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutTreeBack, SyncTree
 from orchestrator.port import Reader, Seen, TreeSeen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, settled
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Standing,
+    Step,
+    WayBack,
+    address,
+    at_rest,
+    left_files,
+    settled,
+    torn,
+)
 
 
 class TreePicture(Seen):
@@ -22,7 +34,6 @@ class TreePicture(Seen):
 
 class SyncDirectory(Step):
     Picture = TreePicture
-    undo_note = "what it created is removed, what it replaced is put back"
     kind: Literal["sync_directory"] = "sync_directory"
     workload_kind: str
     workload: str
@@ -31,6 +42,18 @@ class SyncDirectory(Step):
     digest: str  # of the bundle's directory
     size_bytes: int = 0  # of its files
     is_deleting: bool = False  # what only the pod has is set aside
+
+    @property
+    def way_back(self) -> WayBack:
+        return "safety copy"
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove from {self.path} what was created, put back what was replaced or deleted"
+
+    @property
+    def copy_note(self) -> str:
+        return "what it replaces or deletes is renamed on its volume: needs no room"
 
     def stash(self, ctx: Context) -> str:
         return f"{self.path}/.replaced-by-{ctx.run}"
@@ -48,6 +71,8 @@ class SyncDirectory(Step):
         if waiting := settled(picture.workload, self.workload):
             return waiting
         assert picture.tree is not None
+        if not picture.tree.has_source:
+            return torn(f"{self.source}/ of the bundle is not there any more")
         is_left = picture.tree.missing or picture.tree.differing or (self.is_deleting and picture.tree.extra)
         return CLEAR if is_left else DONE
 
@@ -58,15 +83,25 @@ class SyncDirectory(Step):
         )
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
-        """The stash is the record of what a sync did: as long as it is there, there is something to take back."""
+        """The stash is the record of what a sync did: as long as it is there, there is something to take back.
+
+        Once that has begun, what it brought is not as it left it: only before is it asked about.
+        """
         picture = cast(TreePicture, seen)
         if waiting := settled(picture.workload, self.workload):
             return waiting
-        assert picture.tree is not None
-        return CLEAR if picture.tree.has_stash else DONE
+        tree = picture.tree
+        assert tree is not None
+        if tree.changed and not ctx.undo_attempt:
+            return torn(f"{tree.changed} of what this run brought to {self.path} was changed since: {', '.join(tree.changed_names)}")
+        return CLEAR if tree.has_stash else DONE
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield PutTreeBack(path=self.path, stash=self.stash(ctx), **self.address(seen))
+
+    def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
+        workload = at_rest(reader, self.workload_kind, self.workload)
+        yield from left_files(reader, workload, self.workload, self.stash(ctx))
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(TreePicture, seen).workload)

@@ -159,6 +159,31 @@ def test_only_what_is_missing_or_differs_travels_and_all_of_it_comes_back(synced
     assert not synced.seen().has_stash
 
 
+def test_what_others_change_of_it_afterwards_is_told_by_name(synced: Synced) -> None:
+    """A file, a link, one that is gone; not what they add, nor what was the same before. Also without the bundle."""
+    for name in ("kept", "edited", "with space\n"):
+        (synced.here / name).write_text("ours")
+    (synced.here / "large").write_bytes(bytes(directories.PACK_BYTES + 1))
+    (synced.here / "link").symlink_to("kept")
+    (synced.there / "kept").write_text("ours")
+    synced.sync()
+    assert synced.seen().changed == 0
+    (synced.there / "theirs").write_text("added")
+    (synced.there / "kept").write_text("not of this run")
+    assert synced.seen().changed == 0
+    (synced.there / "edited").write_text("changed")
+    (synced.there / "with space\n").unlink()
+    (synced.there / "link").unlink()
+    (synced.there / "link").symlink_to("edited")
+    (synced.there / "large").write_bytes(b"")
+    shutil.rmtree(synced.here)
+    seen = synced.seen()
+    assert (seen.changed, seen.changed_names) == (4, ("edited", "large", "link"))
+    assert (seen.has_source, seen.has_stash) == (False, True)
+    synced.put_back()
+    assert content(synced.there).keys() == {b"kept", b"theirs"}
+
+
 def test_into_an_empty_directory_and_back_leaves_it_empty(synced: Synced) -> None:
     strange(synced.here)
     synced.sync()

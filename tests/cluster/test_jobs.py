@@ -209,6 +209,30 @@ def test_where_no_directory_is_named_the_container_has_one_of_its_own(live: Live
     assert "job" in live.sh(worker, 'ls "$HOME/.restore"').split()
 
 
+def test_what_the_jobs_of_a_run_have_left_is_told_and_removed_and_nobody_elses(live: Live, worker: WorkloadSeen) -> None:
+    """Where no directory is named: in HOME of the container, which goes too when it is empty."""
+    where = place(worker, "worker")
+
+    def begin(run: str) -> None:
+        job = fx.StartJob(
+            **where, directory="", job=f"{run}.step", attempt=1, epoch=1, program="rake", arguments=("ends:0",)
+        )
+        live.perform(job)
+        until(lambda: live.cluster.pod_job(worker, "", f"{run}.step").state == "exited" or None)
+
+    begin("first")
+    begin("first-2")
+    left = live.cluster.jobs_of(worker, "first")
+    assert [Path(name).name for name in left] == ["first.step", "fence-first"]
+    assert [type(fact) for fact in live.perform(fx.RemoveJobs(**where, run="first"))] == [ev.JobsRemoved]
+    assert live.cluster.jobs_of(worker, "first") == ()
+    assert len(live.cluster.jobs_of(worker, "first-2")) == 2
+    live.perform(fx.RemoveJobs(**where, run="first-2"))
+    live.perform(fx.RemoveJobs(**where, run="first-2"))
+    with pytest.raises(ClusterRefused, match="holds a character that is refused"):
+        live.perform(fx.RemoveJobs(**where, run="../first"))
+
+
 def test_epochs_are_counted_for_each_run(live: Live, worker: WorkloadSeen, tmp_path: Path) -> None:
     where = {**place(worker, "worker"), "directory": str(tmp_path / "jobs"), "attempt": 1, "arguments": ("ends:0",)}
     live.perform(fx.StartJob(**where, job="run-1.step", epoch=7, program="rake"))

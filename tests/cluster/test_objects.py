@@ -92,6 +92,25 @@ def test_values_are_merged_by_key_and_come_back_as_they_were(live: Live, kind: s
     assert live.rest.find(f"{CORE}/secrets/{filed.stash}") is None
 
 
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_what_others_change_and_add_afterwards_is_told_apart(live: Live, kind: str) -> None:
+    """Another value of ours is told by its key; what they add beside it is theirs, and stays."""
+    filed = Filed(live, kind, data={"URL": b64("new"), "added": b64("x")})
+    body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": filed.name}, "data": {"URL": b64("geheim"), "here": b64("h")}}
+    live.rest.post(f"{CORE}/{kind.lower()}s", body)
+    filed.apply(filed.seen().uid)
+    assert filed.seen().changed == ()
+    live.rest.patch(filed.path, {"data": {"theirs": b64("t"), "here": b64("h2")}}, "application/merge-patch+json")
+    assert filed.seen().changed == ()
+    live.rest.patch(filed.path, {"data": {"URL": b64("mine"), "added": None}}, "application/merge-patch+json")
+    assert filed.seen().changed == ("URL", "added")
+    (live.bundle / filed.source).rename(live.bundle / "moved.json")
+    seen = filed.seen()
+    assert (seen.changed, seen.has_source, seen.missing) == (("URL", "added"), False, ())
+    filed.put_back(filed.stash)
+    assert filed.get()["data"] == {"URL": b64("geheim"), "here": b64("h2"), "theirs": b64("t")}
+
+
 def test_a_secret_that_had_no_data_has_none_again(live: Live) -> None:
     filed = Filed(live, "Secret", data={"URL": b64("new")})
     live.rest.post(f"{CORE}/secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": filed.name}})

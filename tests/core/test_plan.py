@@ -6,6 +6,7 @@ write them anew with RESTORE_GOLDEN=write in the environment, and read the diffe
 
 from __future__ import annotations
 
+import graphlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_a_plan_comes_back_from_its_json(plan: Plan) -> None:
 def test_a_step_is_taken_back_after_all_that_rests_on_it(plan: Plan) -> None:
     for step in plan.steps:
         resting = plan.dependents(step.id)
-        appliers = {s.id for s in plan.steps if s.applies == step.id}
+        appliers = {s.id for s in plan.steps if s.applies and step.id in {s.applies, *plan.dependents(s.applies)}}
         assert resting - appliers <= plan.undo_needs[step.id], step.id
 
 
@@ -123,6 +124,16 @@ def test_a_restart_puts_an_edit_into_force_on_the_way_back_too(plan: Plan) -> No
         assert step.applies in step.needs
         assert step.applies in plan.undo_needs[step.id]
         assert step.id not in plan.undo_needs[step.applies]
+
+
+def test_steps_that_put_one_change_into_force_keep_their_order_on_the_way_back() -> None:
+    """Between the change and those steps lies more: that is taken back first, then the change, then they follow."""
+    plan = plan_from(
+        step("edit"), step("between", ("edit",)), step("restart", ("edit", "between"), "edit"),
+        step("index", ("edit", "restart"), "edit"), step("last", ("index",)),
+    )  # fmt: skip
+    order = list(graphlib.TopologicalSorter(plan.undo_needs).static_order())
+    assert order == ["last", "between", "edit", "restart", "index"]
 
 
 @pytest.mark.parametrize("plan", PLANS)

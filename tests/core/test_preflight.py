@@ -124,8 +124,16 @@ def test_nothing_speaks_against_what_is_as_it_should_be(release: str) -> None:
         pytest.param(dump_with("zync", server_version="15.4"), "error", "zync-database", "is of PostgreSQL 15.4", id="newer-postgresql"),
         pytest.param(dump_with("system-database", server_version="11.4.2-MariaDB"), "warning", "system-mysql", "the server is older", id="newer-mysql"),
         pytest.param(mysql_with(missing_tools=("gzip",)), "error", "system-mysql", "its pod lacks gzip", id="database-tools"),
-        pytest.param(mysql_with(free_bytes=5), "error", "system-mysql", "5 bytes free, 20 are needed", id="database-room"),
-        pytest.param(zync_with(free_bytes=19), "error", "zync-database", "19 bytes free, 20 are needed", id="zync-room"),
+        pytest.param(mysql_with(free_bytes=5), "error", "system-mysql", "5 bytes free, 11 are needed: the dump", id="database-room"),
+        pytest.param(
+            zync_with(free_bytes=19), "error", "zync-database",
+            "19 bytes free, 20 are needed with the safety copy of what is there. Without a copy the load cannot be taken back: "
+            "--no-safety-copy zync --accept-irreversible zync", id="zync-room",
+        ),
+        pytest.param(
+            zync_with(free_bytes=19, home="/home", home_free_bytes=8), "error", "zync-database",
+            "nor is there room in HOME /home (8 free)", id="zync-room-at-home",
+        ),
         pytest.param(mysql_with(volume="emptyDir"), "warning", "system-mysql", "survives a restart (emptyDir)", id="database-volume"),
         # ---- files
         pytest.param(found_with(storage=None), "error", "system-storage", "no running pod has it mounted", id="no-storage"),
@@ -198,3 +206,15 @@ def test_a_new_installation(change: Change, subject: str, message: str) -> None:
     (finding,) = preflight(*change(cluster.installation(), cluster.bundle()))
     assert (finding.severity, finding.subject) == ("error", subject)
     assert message in finding.message
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        pytest.param(zync_with(free_bytes=20), Options(), id="all-on-the-volume"),
+        pytest.param(zync_with(free_bytes=11, home="/home", home_free_bytes=9), Options(), id="the-copy-at-home"),
+        pytest.param(zync_with(free_bytes=11), Options(no_safety_copy=("zync",)), id="no-copy"),
+    ],
+)
+def test_there_is_room_enough(change: Change, options: Options) -> None:
+    assert findings(change, options) == []

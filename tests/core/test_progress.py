@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator import events as ev
 from orchestrator.events import Entry, Fact
-from orchestrator.progress import Amount, Meter, clock_of, in_words
+from orchestrator.progress import Amount, Meter, clock_of
+from orchestrator.sizes import in_words
 from orchestrator.state import fold
 from tests.core.histories import begin_whole, go_on, opened, resumed
 

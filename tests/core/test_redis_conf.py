@@ -147,3 +147,14 @@ def ask(socket: Path, setting: str) -> str:
     command = ["redis-cli", "-s", str(socket), "config", "get", setting]
     answer = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
     return answer.split("\n")[1]
+
+
+def test_saving_lines_of_somebody_else_are_taken_back_without_a_trace() -> None:
+    """Whoever edited nothing but the saving lines meanwhile has left nothing else that is theirs."""
+    text = "port 6379\nsave 900 1\nappendonly yes\nmaxmemory 1gb\n"
+    off = redis_conf.switch_saving_off(text.replace("save 900 1", "save 800 1"))
+    assert "#save 800 1" in off
+    assert redis_conf.switch_saving_back(off, text) == text
+    more = redis_conf.switch_saving_back(off + "#a remark\n", text)
+    assert "#a remark" in more
+    assert "800" not in more

@@ -262,14 +262,14 @@ def test_6_the_epoch_rises_with_each_life_and_a_start_carries_it() -> None:
 # taken out in the pod.
 KNOWN_FIELDS = {
     "answer", "aof", "aof_last_bgrewrite_ok", "aof_last_write_ok", "aof_rewrite_in_progress",
-    "aof_rewrite_scheduled", "appendonly", "arguments", "aside", "attempt", "before", "bgsave_in_progress",
-    "bundle", "by", "choices", "code", "complaint", "config_version", "configmap", "connections",
+    "aof_rewrite_scheduled", "appendonly", "arguments", "aside", "attempt", "back", "before", "bgsave_in_progress",
+    "bundle", "by", "changed", "changed_names", "choices", "code", "complaint", "config_version", "configmap", "connections",
     "container", "context", "created", "database", "differing", "digest", "directory", "done_bytes",
-    "down_to", "effect", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
+    "down_to", "effect", "effects", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
     "failures", "field", "field_is_there", "field_value", "fields", "file", "files", "followers", "found",
-    "generation", "has_stash", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
+    "generation", "has_source", "has_stash", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
     "is_admitted", "is_complete", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
-    "keys", "kind", "left_bytes", "manager", "mark", "missing", "name", "needs", "not_before", "now",
+    "keys", "kind", "left", "left_bytes", "manager", "mark", "missing", "name", "needs", "not_before", "now",
     "now_ms", "object", "offset_bytes", "parents", "part", "path", "plan", "plan_digest", "pod", "pods",
     "program", "proof", "proofs", "question", "reason", "redis", "replaced", "replicas", "resource_version",
     "restarted_at", "revision", "route", "routes", "rows", "run", "same", "save", "saved", "secret", "seen",
@@ -294,10 +294,12 @@ def test_7_no_step_can_see_a_secret_or_write_one() -> None:
     verbs = {name for name in vars(Reader) if not name.startswith("_")}
     assert verbs == {
         "configmap", "database", "field", "files", "hosts", "job", "object", "pod_job", "redis", "routes", "row_counts",
-        "services_in_redis", "services_in_sql", "stage", "tree", "workload",
+        "services_in_redis", "services_in_sql", "stage", "stash", "tree", "workload", "jobs_of",
     }  # fmt: skip
     assert not [effect for effect in get_args(fx.Effect) if "ecret" in effect.__name__]
-    assert set(ObjectSeen.model_fields) == {"is_there", "uid", "missing", "differing", "extra", "stash"}
+    assert set(ObjectSeen.model_fields) == {
+        "is_there", "uid", "missing", "differing", "extra", "stash", "changed", "has_source"
+    }  # fmt: skip
     assert set(fx.ApplyObject.model_fields) == {"effect", "kind", "name", "source", "sha256", "uid", "stash"}
 
 

@@ -117,7 +117,10 @@ def test_the_way_back_is_listed_newest_first_with_its_facts() -> None:
     story = tell_story(RUN, told(restored()))
     rows = facets.reverse(story)
     assert rows[-1].step.startswith(("save-", "switch-saving-off", "restart-"))
-    assert next(r for r in rows if r.step == "switch-saving-off").effects == ("edit redis.conf in ConfigMap redis-config",)
+    assert next(r for r in rows if r.step == "switch-saving-off").effects[0] == (
+        "edit redis.conf in ConfigMap redis-config: "
+        '-#save 900 1; -#save 300 10; -#save 60 10000; -save ""; -appendonly no; +save 900 1; +save 300 10; +save 60 10000; +appendonly yes'
+    )
     for row in rows:
         assert row.seq is None or story.facts[row.seq - 1].type == "StepStarted"
     started = {step.id for step in story.steps if any(t.type == "StepStarted" for t in step.facts)}

@@ -36,6 +36,7 @@ CREATED = seen("u2")
         pytest.param(seen(missing=("port",)), "clear", id="a-key-is-missing"),
         pytest.param(seen(), "done", id="as-in-the-file"),
         pytest.param(seen(extra=("more",)), "done", id="what-only-the-cluster-has-stays"),
+        pytest.param(seen(has_source=False), "torn", id="the-file-is-gone"),
     ],
 )
 def test_standing(picture: ObjectPicture, standing: str) -> None:
@@ -70,12 +71,22 @@ def test_the_recorded_inverse(picture: ObjectPicture, uid: str, stash: str) -> N
         pytest.param(CREATED, ABSENT, None, "clear", id="created-and-not-looked-at-since"),
         pytest.param(ABSENT, ABSENT, CREATED, "done", id="deleted"),
         pytest.param(seen("u3"), ABSENT, CREATED, "torn", id="somebody-has-made-another-one"),
+        pytest.param(seen("u2", differing=("address",)), ABSENT, CREATED, "torn", id="created-and-changed-since"),
+        pytest.param(seen("u2", has_source=False), ABSENT, CREATED, "torn", id="created-and-the-file-is-gone"),
+        pytest.param(seen("u2", extra=("more",)), ABSENT, CREATED, "clear", id="created-and-added-to-by-the-operator"),
+        pytest.param(seen(stash=STASH, changed=("address",)), OTHER, OURS, "torn", id="replaced-and-changed-since"),
+        pytest.param(seen(stash=STASH, has_source=False), OTHER, OURS, "clear", id="replaced-and-the-file-is-gone"),
     ],
 )
 def test_the_way_back(
     picture: ObjectPicture, before: ObjectPicture, after: ObjectPicture | None, standing: str
 ) -> None:
     assert STEP_.restored(picture, ctx(before, after=json_of(after))).name == standing
+
+
+def test_what_is_being_taken_back_is_not_asked_about() -> None:
+    """Between the change and the end of its stash it is as before, and so not as this run left it."""
+    assert STEP_.restored(seen(stash=STASH, changed=("address",)), ctx(OTHER, after=json_of(OURS), undo_attempt=1)).name == "clear"
 
 
 def test_undo_takes_the_object_that_is_there_now() -> None:

@@ -11,7 +11,7 @@ from orchestrator.events import DumpLoaded, Json, RemoteJobExited, RemoteJobLost
 from orchestrator.port import DatabaseSeen, PodJobSeen
 from orchestrator.steps.base import CLEAR, DONE
 from orchestrator.steps.load_dump import LoadDump, LoadPicture
-from tests.steps.seeing import FILE, ROLLING, RUNNING, STEP, WHERE, ctx
+from tests.steps.seeing import FILE, ROLLING, RUNNING, STEP, WHERE, ctx, json_of
 
 COMMON = {
     **STEP, "database": "system", "directory": "/data", "source": "dump.gz", "size_bytes": 100, "sha256": "abc",
@@ -162,3 +162,35 @@ def test_the_finding_is_a_fact(picture: LoadPicture, standing: Any, facts: list[
 def test_progress_is_what_the_job_has_read() -> None:
     assert MYSQL.progress(seen(RUNS)) == 30
     assert MYSQL.progress(seen(WELL)) == 0
+
+
+# ---- without a safety copy, and with one elsewhere ---------------------------------------------------
+
+UNSAVED = LoadDump(**COMMON, engine="mysql", flavour="mysqldump", is_repeatable=True, has_safety_copy=False)
+AT_HOME = LoadDump(**COMMON, engine="mysql", flavour="mysqldump", is_repeatable=True, saved_in="/home")
+
+
+@pytest.mark.parametrize(
+    ("picture", "is_after", "standing"),
+    [
+        pytest.param(seen(saved=None), False, "done", id="nothing-was-loaded"),
+        pytest.param(seen(RUNS, OURS["loading"], saved=None), False, "clear", id="it-runs-and-is-stopped-first"),
+        pytest.param(seen(LOST, OURS["loading"], saved=None), False, "lost", id="it-was-torn-off"),
+        pytest.param(seen(WELL, OURS["loaded"], saved=None), True, "lost", id="it-was-loaded"),
+    ],
+)
+def test_without_a_safety_copy_there_is_no_way_back(picture: LoadPicture, is_after: bool, standing: str) -> None:
+    assert UNSAVED.restored(picture, ctx(BEGUN, after=json_of(picture) if is_after else None)).name == standing
+
+
+def test_without_a_safety_copy_a_load_is_stopped_and_that_is_all() -> None:
+    assert list(UNSAVED.undo(seen(), ctx(seen(), attempt=1))) == []
+    (stopped,) = UNSAVED.undo(seen(RUNS, OURS["loading"]), ctx(BEGUN, epoch=4))
+    assert isinstance(stopped, StopJob)
+    assert UNSAVED.way_back == "irreversible"
+
+
+def test_a_safety_copy_in_home_is_brought_back_from_there() -> None:
+    (started,) = AT_HOME.undo(seen(), ctx(seen(), attempt=1))
+    assert isinstance(started, StartJob)
+    assert started.arguments[0] == "/home/system-before-run.sql.gz"

@@ -70,6 +70,47 @@ def test_one_that_still_runs_is_stopped() -> None:
     assert list(STEP_.undo(RUNS, ctx(NEVER, epoch=4))) == [StopJob(directory="", job="run.step", epoch=4, **WHERE)]
 
 
+# ---- where it applies a change: once more, when that has been taken back ---------------------------
+
+AGAIN = RunRake(**STEP, task="searchd:optimal_index", needs=("load",), applies="load")
+
+
+def back(state: str, code: int | None = None) -> RakePicture:
+    return WELL.model_copy(update={"back": seen(state, code).job})
+
+
+@pytest.mark.parametrize(
+    ("picture", "undo_attempt", "standing"),
+    [
+        pytest.param(WELL, 0, "clear", id="it-indexed-what-was-restored"),
+        pytest.param(NEVER, 0, "clear", id="it-may-have"),
+        pytest.param(RUNS, 0, "clear", id="it-still-does"),
+        pytest.param(back("never"), 1, "clear", id="not-begun-again"),
+        pytest.param(back("running"), 1, "busy", id="running-again"),
+        pytest.param(back("exited", 0), 1, "done", id="ended-well-again"),
+        pytest.param(back("exited", 1), 1, "clear", id="failed"),
+        pytest.param(back("exited", 1), ATTEMPTS_MAX, "torn", id="failed-too-often"),
+        pytest.param(back("lost"), 1, "clear", id="killed"),
+        pytest.param(RakePicture(workload=ROLLING), 0, "busy", id="a-rollout-is-under-way"),
+    ],
+)
+def test_the_way_back_of_one_that_applies_a_change(picture: RakePicture, undo_attempt: int, standing: str) -> None:
+    assert AGAIN.restored(picture, ctx(NEVER, undo_attempt=undo_attempt)).name == standing
+
+
+def test_one_that_was_never_begun_is_not_run_on_the_way_back() -> None:
+    assert AGAIN.restored(NEVER, ctx()).name == "done"
+
+
+def test_it_runs_under_another_name_on_the_way_back() -> None:
+    (started,) = AGAIN.undo(WELL, ctx(NEVER, attempt=1, undo_attempt=1, epoch=4))
+    assert isinstance(started, StartJob)
+    assert (started.job, started.attempt, started.arguments) == ("run.step-back", 1, ("searchd:optimal_index",))
+    stopped, _ = AGAIN.undo(RUNS, ctx(NEVER, epoch=4))
+    assert isinstance(stopped, StopJob)
+    assert stopped.job == "run.step"
+
+
 @pytest.mark.parametrize(
     ("picture", "facts"),
     [

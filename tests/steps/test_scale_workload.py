@@ -174,6 +174,8 @@ def test_the_recorded_inverse_takes_back_what_will_be_done(
         pytest.param(seen(2, TWO), "torn", id="somebody-else-has-written-a-number"),
         pytest.param(seen(2, NULL), "torn", id="somebody-else-has-written-null"),
         pytest.param(seen(2, None), "torn", id="the-apimanager-is-gone"),
+        pytest.param(seen(5, ABSENT), "torn", id="somebody-else-has-scaled-it"),
+        pytest.param(seen(5, ZERO), "clear", id="it-is-on-its-way-to-the-number-of-ours"),
     ],
 )
 def test_the_way_back(picture: ScalePicture, standing: str) -> None:

@@ -36,6 +36,18 @@ def test_standing(picture: TreePicture, standing: str, restored: str) -> None:
     assert STEP_.restored(picture, ctx(seen(missing=2, differing=1))).name == restored
 
 
+def test_what_was_changed_since_is_asked_about_until_it_is_being_taken_back() -> None:
+    changed = seen(has_stash=True, created=2, changed=4, changed_names=("a", "b", "c"))
+    found = STEP_.restored(changed, ctx(seen(missing=2)))
+    assert (found.name, found.reason) == ("torn", "4 of what this run brought to /opt/system was changed since: a, b, c")
+    assert STEP_.restored(changed, ctx(seen(missing=2), undo_attempt=1)).name == "clear"
+
+
+def test_without_the_bundle_nothing_is_copied_and_all_can_be_taken_back() -> None:
+    assert STEP_.standing(seen(has_source=False), ctx()).name == "torn"
+    assert STEP_.restored(seen(has_source=False, has_stash=True), ctx(seen(missing=2))).name == "clear"
+
+
 def test_do_and_undo_name_the_pod_that_was_seen() -> None:
     assert list(STEP_.do(seen(missing=1), ctx())) == [
         SyncTree(source="system", path="/opt/system", stash=STASH, digest="abc", **WHERE)

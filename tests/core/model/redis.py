@@ -295,6 +295,7 @@ class ModelCluster:
                 raise Impossible("the AOF was removed below a server that appends to it")
             server.aof = None
         server.parts.pop(path, None)
+        server.aside.pop(path, None)
 
 
 def counted(data: Mapping[str, str]) -> dict[int, int]:

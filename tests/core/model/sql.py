@@ -118,6 +118,9 @@ class SqlCluster(AppsCluster):
                 self.volumes[workload] = {}
         self.cached = "old system" if "system" in self.databases else ""
 
+        if "system-searchd" in self.names():
+            self.index = "old system" if "system" in self.databases else "elsewhere"
+
     def copy(self) -> Self:
         other = super().copy()
         other.databases, other.jobs = dict(self.databases), dict(self.jobs)
@@ -297,6 +300,10 @@ class SqlCluster(AppsCluster):
         complaint = "ERROR 1064 at line 7" if found.code else ""
         return PodJobSeen(state=found.state, code=found.code, complaint=complaint)
 
+    def jobs_of(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        app = self.app_in(workload.pod, workload.container)
+        return tuple(name for name, job in self.jobs.items() if job.workload == app.name and name.startswith(f"{run}."))
+
     def database(self, workload: WorkloadSeen, engine: Engine, database: str) -> DatabaseSeen | None:
         app = self.app_in(workload.pod, workload.container)
         found = self.databases[database]
@@ -349,6 +356,9 @@ class SqlCluster(AppsCluster):
                 if job.state == "running":
                     self.jobs[effect.job] = replace(job, state="exited", code=143)
                 yield ev.RemoteJobStopped(**at, pod=effect.pod, job=effect.job)
+            case fx.RemoveJobs():
+                self.jobs = {n: j for n, j in self.jobs.items() if j.workload != app.name or not n.startswith(f"{effect.run}.")}
+                yield ev.JobsRemoved(**at, pod=effect.pod)
             case fx.ForgetMark():
                 self.databases[effect.database] = self.databases[effect.database].unmarked()
                 yield ev.MarkRemoved(**at, pod=effect.pod, database=effect.database)
@@ -381,6 +391,7 @@ class SqlCluster(AppsCluster):
 
     def digest(self) -> dict[str, Any]:
         return super().digest() | {
+            "index": self.index,
             "databases": {d.name: (d.is_there, d.content.label, d.mark) for d in self.databases.values()},
             "cached": self.cached,
             "volumes": {name: sorted(plain(f) for f in files if not f.endswith(".below")) for name, files in self.volumes.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -10,7 +10,7 @@ from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
 from orchestrator.errors import ClusterUnreachable
-from orchestrator.port import ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
+from orchestrator.port import FileSeen, ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
 from tests.core.model.apps import HOOKS, PATHS, App, Hook, at_path, put
 from tests.core.model.redis import Impossible
 from tests.core.model.sql import DEFAULT_HOSTS, SqlCluster
@@ -144,6 +144,16 @@ class StorageCluster(SqlCluster):
             extra=tuple(k for k in found if k not in wanted), stash=stash if stash in self.kept else "",
         )
 
+    def stash(self, name: str) -> str:
+        return f"uid of {name}" if name in self.kept else ""
+
+    def files(
+        self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
+    ) -> Mapping[str, FileSeen | None]:
+        if workload.pod.rpartition("-")[0] != "system-sidekiq":
+            return super().files(workload, paths, digests=digests)
+        return {path: FileSeen(size_bytes=0, is_directory=True) if path in self.stashes else None for path in paths}
+
     def held(self, what: str) -> dict[str, str] | None:
         if what == "APIManager/apimanager":
             return None if self.spec is None else dict(self.spec["spec"])
@@ -158,6 +168,9 @@ class StorageCluster(SqlCluster):
                 yield from self.apply(effect, at)
             case fx.PutObjectBack():
                 yield self.put_object_back(effect, at)
+            case fx.RemoveStash():
+                del self.kept[effect.stash]
+                yield ev.StashRemoved(**at, stash=effect.stash)
             case fx.DeleteRoute():
                 if effect.host not in self.routes_of or self.routes_of[effect.host].uid != effect.uid:
                     raise Conflict("another Route has its name")
@@ -172,6 +185,9 @@ class StorageCluster(SqlCluster):
                 yield from self.sync(effect, at)
             case fx.PutTreeBack():
                 yield from self.put_tree_back(effect, at)
+            case fx.RemovePath() if effect.path in self.stashes:
+                del self.stashes[effect.path]
+                yield ev.FileRemoved(**at, pod=effect.pod, path=effect.path)
             case _:
                 yield from super().in_pod(effect, at)
 
