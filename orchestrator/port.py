@@ -74,6 +74,7 @@ class PodJobSeen(Seen):
     code: int | None = None
     done_bytes: int = 0  # how much of its input it has read
     complaint: str = ""  # the last line that it wrote to stderr, values taken out
+    is_cut_off: bool = False  # that line says that its server went away, or was not there
 
 
 class DatabaseSeen(Seen):
