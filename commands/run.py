@@ -80,7 +80,8 @@ def run(
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
         ledger = wiring.open_journal(journal, write=True)
-        refuse_over_an_open_run(ledger, namespace_uid(cluster, cluster.connection.namespace))
+        uid = wiring.looked_up(cluster, lambda: namespace_uid(cluster, cluster.connection.namespace))
+        refuse_over_an_open_run(ledger, uid)
         made, found, warnings = wiring.sound_plan(cluster, report, said, is_to_run=True)
         if planned is not None and planned["digest"] != made.digest:
             raise PlanChanged(

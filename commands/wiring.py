@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import (
+    ClusterRefused,
     ClusterUnreachable,
     DecisionNeeded,
     RestoreError,
@@ -134,13 +135,14 @@ def sound_plan(
     from orchestrator.clock import SystemClock
     from orchestrator.errors import PreflightRefused
     from orchestrator.observe import forbidden, observe
-    from orchestrator.rights import rights_of
+    from orchestrator.rights import rights_of, rights_to_see
     from orchestrator.runbooks.threescale import preflight, restore_plan
 
-    found = tried_again(lambda: observe(cluster, report, options.named, SystemClock().now()))
+    found = looked_up(cluster, lambda: observe(cluster, report, options.named, SystemClock().now()))
     found = found.model_copy(update={"holder": ""}) if is_to_run else found
     made = restore_plan(found, report, options)
-    findings = preflight(found, report, options, forbidden(cluster, rights_of(made)))
+    rights = (*rights_of(made), *rights_to_see(found, options))
+    findings = preflight(found, report, options, forbidden(cluster, rights))
     if not made.steps and not any(f.severity == "error" for f in findings):
         raise PreflightRefused(
             f"namespace {found.namespace} has nothing that this bundle could be restored to",
@@ -154,6 +156,25 @@ def sound_plan(
     remarks = [*findings, *report.findings]
     warnings = [f"{f.subject}: {f.message}" for f in remarks if f.severity == "warning"]
     return made, found, warnings
+
+
+def looked_up(cluster: LiveCluster, look: Callable[[], T]) -> T:
+    """A look before a plan. Raises PreflightRefused, which names the rights, where it is refused for lack of them."""
+    from orchestrator.errors import PreflightRefused
+    from orchestrator.observe import forbidden
+    from orchestrator.rights import LOOKING
+
+    try:
+        return tried_again(look)
+    except ClusterRefused as error:
+        missing = ", ".join(forbidden(cluster, LOOKING))
+        if not missing:
+            raise
+        namespace = cluster.connection.namespace
+        raise PreflightRefused(
+            f"rights: this user may not {missing} in namespace {namespace}",
+            hint=f"kubectl auth can-i --list --namespace {namespace}",
+        ) from error
 
 
 def tried_again(look: Callable[[], T]) -> T:

@@ -126,7 +126,7 @@ class Inspection:
                 self.findings.append(wrong(path.name, "changed while it was being read"))
             else:
                 file = file.model_copy(update={"rdb": rdb})
-                self.findings += remarks(path.name, rdb)
+                self.findings += remarks(part, path.name, rdb)
         self.files.append(file)
         self.progress(path.name, size_bytes, size_bytes)
 
@@ -197,7 +197,9 @@ def digest_file(path: Path) -> tuple[int, str]:
         return opened.tell(), sha256
 
 
-def remarks(name: str, rdb: RdbSummary) -> Iterator[Finding]:
+def remarks(part: str, name: str, rdb: RdbSummary) -> Iterator[Finding]:
+    if part == "system-redis" and any(database.has_services for database in rdb.databases.values()):
+        yield wrong(name, "holds the services of backend-redis: were the dumps of the two mixed up?")
     if rdb.checksum == "absent":
         yield warn(name, "has no checksum: damage inside it would not show")
     if not any(database.keys for database in rdb.databases.values()):

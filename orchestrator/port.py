@@ -75,6 +75,7 @@ class PodJobSeen(Seen):
     done_bytes: int = 0  # how much of its input it has read
     complaint: str = ""  # the last line that it wrote to stderr, values taken out
     log: str = ""  # sha256 of the end of its log, values taken out, among the journal's blobs; "" where it is not kept
+    is_cut_off: bool = False  # that line says that its server went away, or was not there
 
 
 class DatabaseSeen(Seen):

@@ -24,6 +24,8 @@ FIRST_VERSION_WITH_CHECKSUM: Final = 5
 KEPT_RANKS: Final = 1000
 MAGIC: Final = b"REDIS"
 LIVENESS_PROBE: Final = b"liveness-probe"
+SERVICES: Final = b"services_set"  # of apisonator: the services that backend-redis knows
+NOTED_LENGTHS: Final = (len(LIVENESS_PROBE), len(SERVICES))
 
 
 def read_rdb(path: Path) -> RdbSummary:
@@ -39,6 +41,7 @@ class Tally:
         self.keys = 0
         self.expire_at_ms = array("q")
         self.has_liveness_probe = False
+        self.has_services = False
 
     def summary(self) -> DatabaseSummary:
         times = sorted(self.expire_at_ms)
@@ -49,6 +52,7 @@ class Tally:
             expires=len(times),
             expired_by=tuple((times[rank - 1], rank) for rank in ranks),
             has_liveness_probe=self.has_liveness_probe,
+            has_services=self.has_services,
         )
 
 
@@ -162,8 +166,10 @@ class Walk:
             tally.expire_at_ms.append(self.expire_at_ms)
             self.expire_at_ms = None
         count, encoding = self.length_or_encoding()
-        if encoding is None and count == len(LIVENESS_PROBE):
-            tally.has_liveness_probe |= self.pieces.take(count) == LIVENESS_PROBE
+        if encoding is None and count in NOTED_LENGTHS:
+            name = self.pieces.take(count)
+            tally.has_liveness_probe |= name == LIVENESS_PROBE
+            tally.has_services |= name == SERVICES
         else:
             self.skip_rest(count, encoding)
 

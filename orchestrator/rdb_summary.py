@@ -25,6 +25,7 @@ class DatabaseSummary(BaseModel):
     expires: int
     expired_by: tuple[tuple[int, int], ...] = ()
     has_liveness_probe: bool = False
+    has_services: bool = False  # the key `services_set`, which is backend-redis's alone
 
     def keys_alive_at(self, now_ms: int) -> int:
         """How many keys a master keeps that loads the file at `now_ms`.

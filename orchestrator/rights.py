@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from orchestrator.installation import Installation
 from orchestrator.plan import Plan
+from orchestrator.runbooks.options import Options
+from orchestrator.runbooks.preflight import STOPPING
 from orchestrator.steps import AnyStep
 
 
@@ -33,6 +36,19 @@ IN_POD_KINDS: Final = frozenset(
         "check_backend", "resync_routes", "roll_out",
     }
 )
+
+# What is looked at before there is a plan; of the two kinds of workload an installation has one.
+LOOKING: Final = (
+    Right("get", "", "namespaces"), Right("list", MANAGERS, "apimanagers"), Right("get", "", "configmaps"),
+    Right("get", "", "secrets"), *(Right("get", *kind) for kind in WORKLOADS.values()),
+    Right("get", "", "replicationcontrollers"), *IN_POD,
+)  # fmt: skip
+
+
+def rights_to_see(found: Installation, options: Options) -> tuple[Right, ...]:
+    """An APIManager that this user may not see has an operator all the same, which reverts what is scaled."""
+    is_hidden = found.manager is None and bool(found.apps) and bool(STOPPING & options.named)
+    return (Right("list", MANAGERS, "apimanagers"),) if is_hidden else ()
 
 
 def rights_of(plan: Plan) -> tuple[Right, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from orchestrator import effects as fx
 from orchestrator.cluster import job_scripts
+from orchestrator.cluster.databases import is_cut_off
 from orchestrator.cluster.execs import Ran
 from orchestrator.cluster.pods import Pods, whole, without_values
 from orchestrator.cluster.programs import PROGRAMS
@@ -35,10 +36,12 @@ class Jobs:
         state, code, done = line.split()
         if state not in STATES:
             raise ClusterUnreachable(f"the answer about job {job} in pod {workload.pod} makes no sense")
+        said = complaint(log)
         return PodJobSeen.model_validate(
             {
                 "state": state, "code": None if code == "-" else int(code), "done_bytes": int(done),
-                "complaint": without_values(complaint(log)), "log": self._kept(log) if state == "exited" else "",
+                "complaint": without_values(said), "is_cut_off": is_cut_off(said),
+                "log": self._kept(log) if state == "exited" else "",
             }
         )
 

@@ -4,7 +4,7 @@ Guide 9.5.2-2, 9.5.2-3, 9.5.4-4 and 9.5.4-5. The dump stays compressed and is de
 first writes `RUN/STEP loading SHA256` into the database server, and the same with `loaded` as the last
 statement of the very stream that is loaded: that mark is there only when the whole dump went through without an
 error, whatever any exit code said. MySQL: every table of the dump is dropped before it is made, so a torn
-load is loaded again from its start. PostgreSQL: the database is made anew and the dump is one transaction,
+load is loaded again from its start, also one whose server went away under it. PostgreSQL: the database is made anew and the dump is one transaction,
 so an existing schema is no obstacle (T4) and a torn load has left nothing.
 
 On the way back the safety copy is loaded in the same manner, between `returning` and `returned`.
@@ -42,7 +42,7 @@ from orchestrator.steps.save_database import copied_in, copy_of
 
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
-RETURNS_MAX = 3  # after so many that failed a person is asked
+LOADS_MAX, RETURNS_MAX = 3, 3  # after so many that failed a person is asked
 
 
 class LoadPicture(Seen):
@@ -116,7 +116,10 @@ class LoadDump(Step):
         if mark == f"{self.owner_of_mark(ctx)} loaded {self.sha256}":
             return DONE
         if picture.job.state == "exited" and picture.job.code:
-            return torn(f"loading {self.source} ended with {picture.job.code}: {picture.job.complaint}")
+            why = f"loading {self.source} ended with {picture.job.code}: {picture.job.complaint}"
+            if picture.job.is_cut_off and self.is_repeatable and ctx.attempt < LOADS_MAX:
+                return clear(f"{why}; it is loaded again from its start")
+            return torn(why)
         if mark.startswith(f"{self.owner_of_mark(ctx)} loading"):
             why = f"the load of {self.source} was torn off"
             if self.is_repeatable:

@@ -6,6 +6,7 @@ import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,6 +15,7 @@ from orchestrator.bundle import inspect_bundle, stale_dumps
 from orchestrator.findings import BundleReport, Finding
 from orchestrator.parts import PARTS
 from orchestrator.rdb import read_rdb
+from tests.bundle.servers import redis_server
 
 DATA = Path(__file__).parent / "data"
 BOTH = frozenset({"backend-redis", "system-redis"})
@@ -105,6 +107,18 @@ def test_a_dump_without_keys_and_without_checksum_is_a_warning(bundle: Path) -> 
         ("warning", "holds no keys: restoring it empties the database"),
     ]
     assert report.errors == ()
+
+
+def test_dumps_of_the_two_redis_that_were_mixed_up_are_an_error(bundle: Path) -> None:
+    with TemporaryDirectory() as short, redis_server(Path(short)) as server:
+        server.load([["SADD", "services_set", "2"], ["SET", "services_abc", "as long as it, and not it"]])
+        dump = server.save()
+        shutil.copy(dump, bundle / BACKEND)
+        assert found(inspect_bundle(bundle, BOTH), BACKEND) == []
+        (bundle / BACKEND).rename(bundle / SYSTEM)
+        shutil.copy(DATA / "redis-6.2.rdb", bundle / BACKEND)
+        wanted = ("error", "holds the services of backend-redis: were the dumps of the two mixed up?")
+        assert wanted in found(inspect_bundle(bundle, BOTH), SYSTEM)
 
 
 def test_a_dump_much_older_than_the_other_is_a_warning(bundle: Path) -> None:

@@ -64,6 +64,7 @@ def test_counts_what_a_real_load_counts(dump: Path, tmp_path: Path) -> None:
     assert summary.version == 10
     assert summary.databases[0].has_liveness_probe
     assert not summary.databases[1].has_liveness_probe
+    assert not summary.databases[0].has_services
     assert (summary.databases[0].expires, summary.databases[1].expires) == (2, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from itertools import count
@@ -177,6 +178,23 @@ def test_a_load_that_is_killed_is_lost_and_can_be_begun_again(my: Pod) -> None:
     assert my.database("system").mark == f"{MARK} loading {SHA}"
     assert my.run("load-mysql", my.staged(mysql_dump(my.server)), "system", MARK, SHA).code == 0
     assert my.database("system").mark == f"{MARK} loaded {SHA}"
+
+
+def test_a_load_whose_server_is_killed_says_so_and_one_with_an_error_does_not(
+    live: Live, my: Pod, path: str, tmp_path: Path
+) -> None:
+    (dying := tmp_path / "dying").mkdir()
+    tmp_path.chmod(0o755)
+    failed = my.run("load-mysql", my.staged(b"SELECT * FROM nowhere;\n"), "system", MARK, SHA)
+    with mariadb() as server:
+        server.sql("CREATE DATABASE system;")
+        pod = Pod(live, server, "mysql", path, dying)
+        pod.start("load", "load-mysql", pod.staged(b"DO SLEEP(600);\n"), "system", MARK, SHA)
+        until(lambda: server.sql("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'DO SL%'") == "1")
+        os.kill(int(Path(server.sql("SELECT @@pid_file")).read_text()), signal.SIGKILL)
+        cut = until(lambda: seen if (seen := pod.job("load")).state != "running" else None)
+    assert (failed.code, failed.is_cut_off, cut.code, cut.is_cut_off) == (1, False, 1, True)
+    assert "2013" in cut.complaint
 
 
 def test_progress_is_how_much_of_the_file_was_read(my: Pod) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from orchestrator.effects import InPod
 from orchestrator.events import StepStarted
-from orchestrator.rights import IN_POD_KINDS, rights_of, rights_of_step
+from orchestrator.rights import IN_POD_KINDS, rights_of, rights_of_step, rights_to_see
 from orchestrator.runbooks.options import Options
 from orchestrator.steps import AnyStep
 from tests.core.histories import begin_whole, opened
+from tests.core.model import WholeCluster
 from tests.core.test_whole import SHAPES, begin
 
 PODS = {"get pods", "list pods", "create pods/exec"}
@@ -71,3 +72,17 @@ def test_whoever_works_in_a_pod_may_enter_it(name: str) -> None:
             entered = {effect["effect"] for effect in fact.inverse} & in_pod
             assert not entered or kinds[fact.step] in IN_POD_KINDS, fact.step
 
+
+
+@pytest.mark.parametrize(
+    ("manager", "options", "rights"),
+    [
+        pytest.param(None, Options(), {"list apimanagers"}, id="3scale-without-one"),
+        pytest.param(None, Options(only=("backend-redis",)), set(), id="a-redis-needs-no-operator"),
+        pytest.param(..., Options(), set(), id="it-is-seen"),
+    ],
+)
+def test_an_apimanager_that_is_not_seen_must_not_be_hidden(manager: object, options: Options, rights: set[str]) -> None:
+    found = WholeCluster("2.15").installation()
+    found = found if manager is ... else found.model_copy(update={"manager": manager})
+    assert {right.say() for right in rights_to_see(found, options)} == rights

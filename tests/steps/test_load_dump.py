@@ -25,6 +25,7 @@ NEVER, RUNS, LOST, WELL = (
     PodJobSeen(state="exited", code=0),
 )  # fmt: skip
 BADLY = PodJobSeen(state="exited", code=1, complaint="ERROR 1064 at line 7")
+CUT_OFF = PodJobSeen(state="exited", code=1, complaint="ERROR 2013 at line 7", is_cut_off=True)
 EARLIER = "earlier/step loaded abc"
 
 
@@ -52,6 +53,8 @@ OURS = {word: f"run/step {word} abc" for word in ("loading", "loaded")} | {w: f"
         pytest.param(seen(NEVER, OURS["loading"]), "clear", "torn off", id="the-pod-was-replaced-in-the-midst"),
         pytest.param(seen(BADLY, OURS["loading"]), "torn", "ended with 1: ERROR 1064 at line 7", id="an-error-in-the-dump"),
         pytest.param(seen(BADLY), "torn", "ended with 1", id="it-could-not-begin"),
+        pytest.param(seen(CUT_OFF, OURS["loading"]), "clear", "loaded again", id="its-server-went-away-in-the-midst"),
+        pytest.param(seen(CUT_OFF), "clear", "loaded again", id="its-server-went-away-with-all-it-had"),
         pytest.param(seen(mark="run/step loaded xyz"), "clear", "", id="the-mark-of-another-dump"),
         pytest.param(seen(mark="run/step2 loaded abc"), "clear", "", id="the-mark-of-another-step"),
         pytest.param(seen(database=None), "busy", "does not answer yet", id="no-answer"),
@@ -69,6 +72,12 @@ def test_a_torn_load_that_cannot_be_repeated_is_asked_about() -> None:
     found = ONCE.standing(seen(LOST, OURS["loading"]), ctx(BEGUN))
     assert found.name == "torn"
     assert "does not drop its tables" in found.reason
+    assert ONCE.standing(seen(CUT_OFF, OURS["loading"]), ctx(BEGUN)).name == "torn"
+
+
+def test_a_load_that_takes_its_server_down_every_time_is_asked_about() -> None:
+    names = [MYSQL.standing(seen(CUT_OFF, OURS["loading"]), ctx(BEGUN, attempt=n)).name for n in (1, 2, 3, 4)]
+    assert names == ["clear", "clear", "torn", "torn"]
 
 
 def job(program: str, *arguments: str, attempt: int = 2) -> StartJob:
