@@ -229,7 +229,9 @@ def outcome(run: str, state: RunState) -> RestoreError | None:
     resolve = f"restore resolve {run} {asked} --as done|not-done|skip --reason TEXT"
     if state.phase == "backward":
         again = resolve if asked else f"restore rollback {run}"
-        return RollbackStopped(f"the rollback stopped: {state.reason}", hint=again)
+        stuck = next((n for n, s in state.steps.items() if s.status == "stuck"), "")
+        out = f"; it is left out with `restore resolve {run} {stuck} --as skip --reason TEXT`" if stuck else ""
+        return RollbackStopped(f"the rollback stopped: {state.reason}{out}", hint=again)
     if state.needs == "verification":
         return VerificationMissed(f"verification failed: {state.reason}", hint=hint)
     if state.needs == "decision":
