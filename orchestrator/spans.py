@@ -22,9 +22,11 @@ def without(span: Span, known: Iterable[Span]) -> Iterator[Span]:
     """What of a span none of the known ones holds. These are joined."""
     at, end = span[0], sum(span)
     for offset, size in known:
-        if at < offset < end:
-            yield at, offset - at
-        at = max(at, min(offset + size, end))
+        if at < min(offset, end):
+            yield at, min(offset, end) - at
+        at = max(at, offset + size)
+        if at >= end:
+            break
     if at < end:
         yield at, end - at
 

@@ -208,7 +208,7 @@ class Transfer:
                 tries = tries + 1 if self._there_bytes == there_bytes else 0
                 if tries == TRIES_MAX:
                     raise
-                time.sleep(PAUSE_SECONDS * 3**tries)
+                time.sleep(PAUSE_SECONDS * 2**tries)
 
     def _found(self) -> Iterator[Chunk]:
         """Look at what is unsure, and tell what is there."""

@@ -7,6 +7,7 @@ costs is what was on its way, and that is as much as there are lines.
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Final
 
@@ -24,6 +25,7 @@ class Pace:
     def __init__(self, chunk_bytes_max: int = CHUNK_BYTES_MAX) -> None:
         self._lock, self._chunk_bytes_max = threading.Lock(), chunk_bytes_max
         self._lines, self._chunk_bytes = LINES, CHUNK_BYTES_FIRST
+        self._carried_bytes: float = math.inf  # since the last failure
 
     @property
     def lines(self) -> int:
@@ -35,16 +37,18 @@ class Pace:
         return self._chunk_bytes
 
     def carried(self, size_bytes: int, seconds: float) -> None:
-        """At most four times as much as before, and one line more: one lucky chunk says little."""
+        """At most four times as much as before, and one line more: one lucky chunk says little. Nor more than
+        half of what came through since the last failure: where the next one is near, more would be on its way."""
         if size_bytes < CHUNK_BYTES_MIN:  # the end of a file: what took its time was the round trip
             return
         wanted = size_bytes / max(seconds, 0.001) * CHUNK_SECONDS
         with self._lock:
             if size_bytes >= CHUNK_BYTES_FIRST:
                 self._lines = min(LINES, self._lines + 1)
-            most = min(self._chunk_bytes_max, self._chunk_bytes * 4)
+            self._carried_bytes += size_bytes
+            most = min(self._chunk_bytes_max, self._chunk_bytes * 4, self._carried_bytes / 2)
             self._chunk_bytes = max(1, int(min(wanted, most)) // CHUNK_BYTES_MIN) * CHUNK_BYTES_MIN
 
     def failed(self) -> None:
         with self._lock:
-            self._lines, self._chunk_bytes = 1, CHUNK_BYTES_MIN
+            self._lines, self._chunk_bytes, self._carried_bytes = 1, CHUNK_BYTES_MIN, 0

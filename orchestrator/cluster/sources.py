@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.errors import PlanChanged
 from orchestrator.spans import Span, cut
 
-PIECE_BYTES: Final = 1024 * 1024  # what each line holds in memory
+PIECE_BYTES: Final = 256 * 1024  # what each line holds in memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from benchmarks.transfer import KIND, WORKLOAD, random_file
 from orchestrator import effects as fx
 from orchestrator import events as ev
@@ -16,7 +14,6 @@ from orchestrator.rehearsal.line.faults import MIB, Faults
 from orchestrator.rehearsal.line.keeping import Line
 
 SIZE_BYTES = 16 * MIB
-
 
 
 def test_the_chunks_that_are_told_are_the_whole_file_however_often_the_line_was_cut(
