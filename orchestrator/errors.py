@@ -6,6 +6,7 @@
     +-- PreflightRefused          the installation cannot take this restore; nothing was changed
     +-- ClusterUnreachable        temporary: nobody answered, or the answer was cut off
     |   +-- OutcomeUnknown        an effect was sent and its answer never came: look, don't repeat
+    |   +-- PodChanged            a pod, or what it holds, is not as it was seen: a new attempt looks again
     +-- ClusterRefused            permanent: the cluster said no
     +-- RunUnknown, RunHeldElsewhere, JournalBroken, JournalNewer
     +-- RunHalted                 the run stands still and can be resumed
@@ -44,6 +45,9 @@ class ClusterUnreachable(RestoreError): ...
 
 
 class OutcomeUnknown(ClusterUnreachable): ...
+
+
+class PodChanged(ClusterUnreachable): ...
 
 
 class ClusterRefused(RestoreError): ...

@@ -15,6 +15,7 @@ from typing import Final
 from orchestrator import events as ev
 from orchestrator.events import Entry
 from orchestrator.plan import Plan
+from orchestrator.spans import Span, joined, size_of
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState
 
 DONE_BYTES: Final = "done_bytes"  # the name of a sample
@@ -59,7 +60,7 @@ class Meter:
     """Hears entries and samples in their order; tells amounts."""
 
     plan: Plan
-    chunks: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
+    chunks: dict[str, dict[str, list[Span]]] = field(default_factory=dict)  # of each path of each step
     samples: dict[str, int] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     marks: dict[str, deque[tuple[datetime, int]]] = field(default_factory=dict)
@@ -67,7 +68,8 @@ class Meter:
     def hear(self, entry: Entry) -> None:
         fact = entry.fact
         if isinstance(fact, ev.FileChunkCopied):
-            self.chunks.setdefault(fact.step, {})[fact.path, fact.offset_bytes] = fact.size_bytes
+            paths = self.chunks.setdefault(fact.step, {})
+            paths[fact.path] = joined([*paths.get(fact.path, ()), (fact.offset_bytes, fact.size_bytes)])
             self.mark(fact.step, entry.recorded_at)
         elif isinstance(fact, ev.StepFoundClear):
             left = (fact.seen.get("tree") or {}).get("left_bytes")
@@ -85,7 +87,7 @@ class Meter:
             marks.popleft()
 
     def done(self, step: str) -> int:
-        return sum(self.chunks.get(step, {}).values()) or self.samples.get(step, 0)
+        return sum(map(size_of, self.chunks.get(step, {}).values())) or self.samples.get(step, 0)
 
     def amount(self, step: str) -> Amount | None:
         """None of a step that moves no bytes, or has not begun to."""

@@ -7,7 +7,7 @@
     pods         commands in the very container that was seen
     scripts      the constant sh scripts that run in pods; values travel as arguments. Beside it, by concern:
                  job_scripts, programs, sql_scripts, tree_scripts
-    copying      bytes into a pod and out of it, chunk by chunk over several lines
+    copying      bytes into a pod and out of it, chunk by chunk over several lines; beside it, sources and pace
     files, directories, jobs, databases          what is in pods
     workloads, rollouts, manager, hooks, objects what is in the namespace
     leases       one run at a time

@@ -1,13 +1,12 @@
 """Bytes into a pod and out of it, chunk by chunk over several lines at once; the far end is the truth.
 
 In: the part file is written in place, chunk by chunk, in any order. What is there already is found by the
-digests that the pod computes of every block of the part, so after a cut only what is missing or wrong travels.
-The digest of every chunk is read back from what the file holds. The end is the digest of the whole file,
-then a rename. Out: ranges are read with their digest, written to a part here, and compared with the digest
-that the pod has of the whole file.
+digests that the pod computes of the part, so only what is missing or wrong travels. The digest of every chunk
+is read back from what the file holds. The end is the digest of the whole file, then a rename. Out: ranges are
+read with their digest, written to a part here, and compared with the digest that the pod has of the whole file.
 
-Chunks are as large as what the line carries in a few seconds, so that a cut costs little on a slow line
-and few round trips are made on a fast one.
+An attempt begins with a look at everything. While the container is the same, it outlives a few cuts by itself:
+then only what was under way is looked at.
 """
 
 from __future__ import annotations
@@ -16,27 +15,30 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from orchestrator.cluster import scripts
-from orchestrator.cluster.execs import Ran
-from orchestrator.errors import ClusterRefused, ClusterUnreachable, PlanChanged
+from orchestrator.cluster.execs import Ran, Stdin
+from orchestrator.cluster.pace import CHUNK_BYTES_MAX, LINES, MIB, Pace
+from orchestrator.cluster.sources import Reading, Source
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, PodChanged
+from orchestrator.spans import Span, cut, joined, without
 
-BLOCK_BYTES: Final = 256 * 1024  # chunks are made of whole blocks
-PIECE_BYTES: Final = 16 * BLOCK_BYTES
-CHUNK_BYTES_MAX: Final = 32 * 1024 * 1024
-CHUNK_BYTES_FIRST: Final = 1024 * 1024
-CHUNK_SECONDS: Final = 3.0
-LINES: Final = 4
+BLOCK_BYTES: Final = 64 * 1024  # chunks begin at a multiple of it, and what a cut left is known as exactly
+STEPS_BYTES: Final = (32 * MIB, MIB, BLOCK_BYTES)  # of a look: closer only where the step before differs
+LOOK_BYTES: Final = 1024 * MIB  # what one look takes in: of a large file some is known before a cut
+LOOK_SPANS: Final = 64  # as many as fit into the command of one exec
+FETCHED_BYTES_MAX: Final = 4 * MIB  # a chunk that comes out is held in memory until it was compared
+TRIES_MAX: Final = 3  # in a row that bring nothing; then the engine has its say
+PAUSE_SECONDS: Final = 0.2
 DISK_EXIT_CODE: Final = 8
 NO_TOOL_EXIT_CODE: Final = 11
 
-Run = Callable[[list[str], bytes], Ran]
-Span = tuple[int, int]  # offset and size in bytes
+Run = Callable[[list[str], Stdin], Ran]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,148 +49,227 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What is copied in: its size, and how to read a range of it."""
+class Known:
+    """What this process knows of a part from earlier attempts: how its line is, and what has been told of it."""
 
-    size_bytes: int
-    read: Callable[[int, int], bytes]
-
-    @staticmethod
-    def of_file(path: Path) -> Source:
-        def read(offset: int, size: int) -> bytes:
-            with path.open("rb") as file:
-                file.seek(offset)
-                return file.read(size)
-
-        return Source(path.stat().st_size, read)
-
-    @staticmethod
-    def of_bytes(content: bytes) -> Source:
-        return Source(len(content), lambda offset, size: content[offset : offset + size])
+    pace: Pace = field(default_factory=Pace)
+    told: list[Span] = field(default_factory=list)
 
 
-class Pace:
-    """How large the next chunk is to be, by what the lines have carried."""
+class Memory:
+    """What this process knows, by container and part. Never what a part holds: that is looked at."""
 
     def __init__(self) -> None:
-        self._lock, self._size_bytes = threading.Lock(), CHUNK_BYTES_FIRST
+        self._paces: dict[str, Pace] = {}
+        self._told: dict[tuple[str, str], list[Span]] = {}
 
-    def next_bytes(self) -> int:
-        with self._lock:
-            return self._size_bytes
+    def of(self, container: str, part: str) -> Known:
+        pace = self._paces.setdefault(container, Pace())
+        return Known(pace, self._told.setdefault((container, part), []))
 
-    def carried(self, size_bytes: int, seconds: float) -> None:
-        """At most four times as much as before: one lucky chunk says little."""
-        wanted = size_bytes / max(seconds, 0.001) * CHUNK_SECONDS
-        with self._lock:
-            most = min(CHUNK_BYTES_MAX, self._size_bytes * 4)
-            self._size_bytes = max(BLOCK_BYTES, int(min(wanted, most)) // BLOCK_BYTES * BLOCK_BYTES)
+    def forget(self, container: str, part: str) -> None:
+        """The part has become a file."""
+        self._told.pop((container, part), None)
 
 
-def copy_chunks(run: Run, source: Source, part: str) -> Iterator[Chunk]:
-    """Bring `part` in the pod to the content of source; yields each chunk when the pod has confirmed it."""
+def copy_chunks(run: Run, source: Source, part: str, known: Known | None = None) -> Iterator[Chunk]:
+    """Bring `part` in the pod to the content of source; yields each chunk when the pod has confirmed it.
 
-    def send(offset: int, size: int) -> Chunk:
-        data = source.read(offset, size)
-        digest = hashlib.sha256(data).hexdigest()
-        command = scripts.argv(
-            scripts.CHUNK, part, str(offset // BLOCK_BYTES), str(len(data)), str(BLOCK_BYTES)
-        )
-        if len(data) != size:
-            raise PlanChanged("a file of the bundle became shorter while it was copied")
-        if words(run(command, data), part)[:1] != [digest]:
+    What was found there is yielded too, unless it has been before.
+    """
+
+    def send(span: Span) -> Chunk:
+        reading, (offset, size) = Reading(source, span), span
+        numbers = (offset // BLOCK_BYTES, size, BLOCK_BYTES)
+        said = words(run(scripts.argv(scripts.CHUNK, part, *map(str, numbers)), reading), part)
+        if said != [reading.sha256]:
             raise ClusterUnreachable(f"a chunk of {part} arrived damaged")
-        return Chunk(offset, size, digest)
+        return Chunk(offset, size, reading.sha256)
 
-    yield from spread(send, missing_spans(run, source, part, is_ours=True))
+    look = Look(run, source, part, is_new=True)
+    whole = list(cut((0, source.size_bytes), LOOK_BYTES)) or [(0, 0)]  # an empty file is made by the look
+    yield from Transfer(look, send, known or Known(), unsure=whole).chunks()
 
 
 def fetch_chunks(run: Run, path: str, size_bytes: int, target: Path) -> Iterator[Chunk]:
-    """Bring the file `target` here to the content of `path` in the pod.
+    """Bring the file `target` here to the content of `path` in the pod; yields each chunk that came.
 
     What `target` holds already is kept where the pod's digests say that it is right.
     """
+    is_new = not target.exists()
     target.touch(mode=0o600)
     with target.open("r+b") as file:
         file.truncate(size_bytes)
-        held, lock = Source.of_file(target), threading.Lock()
+        lock = threading.Lock()
 
-        def fetch(offset: int, size: int) -> Chunk:
+        def fetch(span: Span) -> Chunk:
+            offset, size = span
             ran = run(scripts.argv(scripts.RANGE, path, str(offset), str(size)), b"")
             if ran.code:
-                raise ClusterUnreachable(f"{path}: {ran.complaint}")
-            data, digest = ran.out[:size], ran.out[size:].split()[:1]
-            if not ran.out.endswith(b"end\n") or digest != [hashlib.sha256(data).hexdigest().encode()]:
+                raise PodChanged(f"{path}: {ran.complaint}")
+            data, last = memoryview(ran.out)[:size], ran.out[size:].split()
+            digest = hashlib.sha256(data).hexdigest()
+            if last != [digest.encode(), scripts.END.encode()]:
                 raise ClusterUnreachable(f"a chunk of {path} arrived damaged or cut off")
             with lock:
                 file.seek(offset)
                 file.write(data)
-            return Chunk(offset, size, digest[0].decode())
+            return Chunk(offset, size, digest)
 
-        yield from spread(fetch, missing_spans(run, held, path, is_ours=False))
+        whole = list(cut((0, size_bytes), LOOK_BYTES))
+        look = Look(run, Source.of_file(target), path, is_new=False)
+        known = Known(Pace(FETCHED_BYTES_MAX), told=[(0, size_bytes)])
+        yield from Transfer(look, fetch, known, unsure=[] if is_new else whole, missing=whole if is_new else []).chunks()
         file.flush()
         os.fsync(file.fileno())
 
 
-def spread(work: Callable[[int, int], Chunk], spans: list[Span]) -> Iterator[Chunk]:
-    """Carry spans over several lines at once. After a failure nothing new is begun; what was under way is told."""
-    pace, running = Pace(), set[Future[Chunk]]()
-    failure: BaseException | None = None
+class Look:
+    """Compares what a file in the pod holds with what it should hold, by digests."""
 
-    def timed(offset: int, size: int) -> Chunk:
+    def __init__(self, run: Run, source: Source, part: str, *, is_new: bool) -> None:
+        self._run, self._source, self._part = run, source, part
+        self._is_new = is_new  # until it was looked at once: made where it is missing, cut off where it is too long
+
+    @property
+    def source(self) -> Source:
+        return self._source
+
+    def absent(self, spans: Sequence[Span]) -> list[Span]:
+        """What of these is not there. A chunk is written from its start on: what came of it ends in the first step
+        that differs, and only that one is looked at in blocks."""
+        absent: list[Span] = []
+        for step in STEPS_BYTES:
+            if step != BLOCK_BYTES and all(size <= step for _, size in spans):
+                continue
+            if step == BLOCK_BYTES:
+                heads = [(offset, min(size, MIB)) for offset, size in spans]
+                absent += (tail for span, head in zip(spans, heads, strict=True) for tail in without(span, [head]))
+                spans = heads
+            spans, gone = self._differing(spans, step)
+            absent += gone
+        return joined([*absent, *spans])
+
+    def _differing(self, spans: Sequence[Span], step: int) -> tuple[list[Span], list[Span]]:
+        """The differences step by step, those that are next to each other within a span as one; and what lies
+        behind the end of the file."""
+        differing: list[Span] = []
+        gone: list[Span] = []
+        for at in range(0, len(spans), LOOK_SPANS):
+            some = spans[at : at + LOOK_SPANS]
+            for span, there in zip(some, self._digests(some, step), strict=True):
+                differs = []
+                for number, (offset, size) in enumerate(cut(span, step)):
+                    if number == len(there):
+                        gone.append((offset, sum(span) - offset))
+                        break
+                    if there[number] != self._source.sha256((offset, size)):
+                        differs.append((offset, size))
+                differing += joined(differs)
+        return differing, gone
+
+    def _digests(self, spans: Sequence[Span], step: int) -> list[list[str]]:
+        """Of each step of each span, as far as the file goes."""
+        numbers = [self._source.size_bytes, BLOCK_BYTES, step // BLOCK_BYTES, int(self._is_new)]
+        for offset, size in spans:
+            numbers += [offset // BLOCK_BYTES, -(-(offset + size) // BLOCK_BYTES)]
+        said = words(self._run(scripts.argv(scripts.BLOCKS, self._part, *map(str, numbers)), b""), self._part)
+        self._is_new = False
+        found: list[list[str]] = [[]]
+        for word in said:
+            if word == "-":
+                found.append([])
+            else:
+                found[-1].append(word)
+        return found[:-1]
+
+
+class Transfer:
+    """One file on its way, until nothing of it is missing."""
+
+    def __init__(
+        self, look: Look, work: Callable[[Span], Chunk], known: Known, *, unsure: list[Span], missing: Sequence[Span] = ()
+    ) -> None:
+        self._look, self._work, self._known = look, work, known
+        self._unsure, self._missing = unsure, list(missing)
+        self._there_bytes = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Raises what cut the line when it has done so a few times in a row and nothing came through."""
+        tries = 0
+        while self._unsure or self._missing:
+            there_bytes = self._there_bytes
+            try:
+                yield from self._found()
+                yield from self._carried()
+            except PodChanged:
+                raise
+            except ClusterUnreachable:
+                tries = tries + 1 if self._there_bytes == there_bytes else 0
+                if tries == TRIES_MAX:
+                    raise
+                time.sleep(PAUSE_SECONDS * 2**tries)
+
+    def _found(self) -> Iterator[Chunk]:
+        """Look at what is unsure, and tell what is there."""
+        while self._unsure:
+            looked = [self._unsure[0]]
+            for span in self._unsure[1:LOOK_SPANS]:
+                if sum(size for _, size in looked) + span[1] <= LOOK_BYTES:
+                    looked.append(span)
+            absent = self._look.absent(looked)
+            self._unsure = [span for span in self._unsure if span not in looked]
+            self._missing = joined([*self._missing, *absent])
+            for span in looked:
+                for there in without(span, absent):
+                    self._there_bytes += there[1]
+                    yield from self._told(there)
+
+    def _told(self, there: Span) -> Iterator[Chunk]:
+        for new in list(without(there, self._known.told)):
+            for offset, size in cut(new, CHUNK_BYTES_MAX):
+                digest = self._look.source.sha256((offset, size))
+                self._tell((offset, size))
+                yield Chunk(offset, size, digest)
+
+    def _tell(self, span: Span) -> None:
+        self._known.told[:] = joined([*self._known.told, span])
+
+    def _carried(self) -> Iterator[Chunk]:
+        """Carry what is missing over several lines at once. After a failure nothing new is begun; what was under
+        way is told where it came through, and looked at where it did not."""
+        running: dict[Future[Chunk], Span] = {}
+        failures: list[BaseException] = []
+        with ThreadPoolExecutor(LINES, thread_name_prefix="copy") as lines:
+            while running or (self._missing and not failures):
+                while self._missing and len(running) < self._known.pace.lines and not failures:
+                    span = self._next()
+                    running[lines.submit(self._timed, span)] = span
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    span, error = running.pop(future), future.exception()
+                    if error is None:
+                        self._there_bytes += span[1]
+                        self._tell(span)
+                        yield future.result()
+                        continue
+                    failures.append(error)
+                    self._unsure.append(span)
+                    self._known.pace.failed()
+        if failures:
+            raise next((error for error in failures if not isinstance(error, ClusterUnreachable)), failures[0])
+
+    def _next(self) -> Span:
+        offset, left = self._missing.pop(0)
+        size = min(left, self._known.pace.chunk_bytes)
+        if left > size:
+            self._missing.insert(0, (offset + size, left - size))
+        return offset, size
+
+    def _timed(self, span: Span) -> Chunk:
         began = time.monotonic()
-        chunk = work(offset, size)
-        pace.carried(size, time.monotonic() - began)
+        chunk = self._work(span)
+        self._known.pace.carried(span[1], time.monotonic() - began)
         return chunk
-
-    with ThreadPoolExecutor(LINES, thread_name_prefix="copy") as lines:
-        while spans or running:
-            while spans and len(running) < LINES and failure is None:
-                offset, left = spans.pop(0)
-                size = min(left, pace.next_bytes())
-                if left > size:
-                    spans.insert(0, (offset + size, left - size))
-                running.add(lines.submit(timed, offset, size))
-            if not running:
-                break
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                error = future.exception()
-                if error is None:
-                    yield future.result()
-                elif failure is None or not isinstance(failure, ClusterRefused):
-                    failure = error
-    if failure is not None:
-        raise failure
-
-
-def missing_spans(run: Run, source: Source, part: str, *, is_ours: bool) -> list[Span]:
-    """Where source and the pod's file differ. Large pieces are compared first, blocks only where those differ."""
-    spans: list[Span] = []
-    for offset, size in differing(run, source, part, PIECE_BYTES, (0, source.size_bytes), is_ours=is_ours):
-        spans += differing(run, source, part, BLOCK_BYTES, (offset, size), is_ours=is_ours)
-    return spans
-
-
-def differing(
-    run: Run, source: Source, part: str, step_bytes: int, span: Span, *, is_ours: bool
-) -> list[Span]:
-    """The differences within a span, compared step by step; neighbours are one. The span begins at a step."""
-    start, end = span[0], sum(span)
-    first, last = start // step_bytes, (end + step_bytes - 1) // step_bytes
-    numbers = (source.size_bytes, step_bytes, int(is_ours), first, last)
-    there = words(run(scripts.argv(scripts.BLOCKS, part, *map(str, numbers)), b""), part)
-    spans: list[Span] = []
-    for number, offset in enumerate(range(start, end, step_bytes)):
-        size = min(step_bytes, end - offset)
-        is_there = number < len(there) and there[number] == hashlib.sha256(source.read(offset, size)).hexdigest()
-        if is_there:
-            continue
-        if spans and sum(spans[-1]) == offset:
-            spans[-1] = (spans[-1][0], spans[-1][1] + size)
-        else:
-            spans.append((offset, size))
-    return spans
 
 
 def finish(run: Run, part: str, path: str, sha256: str) -> None:
@@ -208,19 +289,8 @@ def words(ran: Ran, path: str) -> list[str]:
     if ran.code == NO_TOOL_EXIT_CODE:
         raise ClusterRefused(f"{path} cannot be compared: {ran.complaint}")
     if ran.code:
-        raise ClusterUnreachable(f"{path}: {ran.complaint}")
+        raise PodChanged(f"{path}: {ran.complaint}")
     found = ran.out.decode("utf-8", "replace").split()
     if not found or found[-1] != scripts.END:
         raise ClusterUnreachable("the pod's answer was cut off")
     return found[:-1]
-
-
-def unchanged(source: Path, size_bytes: int) -> Path:
-    """The bundle's file, as long as it still has the size that the plan knows."""
-    try:
-        found = source.stat().st_size
-    except OSError as error:
-        raise PlanChanged(f"{source} of the bundle cannot be read any more: {error.strerror}") from error
-    if found != size_bytes:
-        raise PlanChanged(f"{source} has {found} bytes; the plan was made for {size_bytes}")
-    return source

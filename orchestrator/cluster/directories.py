@@ -21,6 +21,7 @@ from orchestrator import events as ev
 from orchestrator.cluster import copying, tree_scripts
 from orchestrator.cluster.execs import Ran
 from orchestrator.cluster.pods import At, Pods, whole_bytes
+from orchestrator.cluster.sources import Source
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PlanChanged
 from orchestrator.port import TreeSeen, WorkloadSeen
 from orchestrator.summaries import TreeEntry, tree_summary
@@ -66,6 +67,7 @@ class Directories:
     def __init__(self, pods: Pods, bundle: Path | None) -> None:
         self._pods, self._bundle = pods, bundle
         self._known: dict[Path, tuple[object, tuple[TreeEntry, ...]]] = {}
+        self._memory = copying.Memory()
 
     def seen(self, workload: WorkloadSeen, source: str, path: str, stash: str) -> TreeSeen:
         has_source = Path(os.fsdecode(self._root(source))).is_dir()
@@ -119,14 +121,16 @@ class Directories:
         sources = []
         for item in large:
             file = Path(os.fsdecode(root + b"/" + item.entry.name))
-            sources.append((f"pack-{item.entry.sha256}", copying.Source.of_file(file)))
+            sources.append((f"pack-{item.entry.sha256}", Source.of_file(file)))
         lines, content = packed(root, pack)
         name = f"pack-{hashlib.sha256(content).hexdigest()}"
-        for part, source in [*sources, (name, copying.Source.of_bytes(content))]:
-            for chunk in copying.copy_chunks(run, source, f"{effect.stash}/{part}"):
+        parts = [*sources, (name, Source.of_bytes(content))]
+        for part, source in parts:
+            path = f"{effect.stash}/{part}"
+            for chunk in copying.copy_chunks(run, source, path, self._memory.of(effect.container, path)):
                 yield ev.FileChunkCopied(
-                    **at, pod=effect.pod, path=f"{effect.stash}/{part}", offset_bytes=chunk.offset_bytes,
-                    size_bytes=chunk.size_bytes, sha256=chunk.sha256,
+                    **at, pod=effect.pod, path=path, offset_bytes=chunk.offset_bytes, size_bytes=chunk.size_bytes,
+                    sha256=chunk.sha256,
                 )  # fmt: skip
         numbers = (str(len(lines)), str((len(lines) + UNIT_BYTES - 1) // UNIT_BYTES))
         answered(self._pods.script(effect, tree_scripts.UNPACK, effect.path, stash, name, *numbers), effect.path)

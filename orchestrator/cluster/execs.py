@@ -11,14 +11,14 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from orchestrator.cluster.connection import Connection, authorization, reread, tls
 from orchestrator.cluster.faults import refused
-from orchestrator.errors import ClusterUnreachable, OutcomeUnknown
+from orchestrator.errors import ClusterUnreachable, OutcomeUnknown, PodChanged, RestoreError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -36,6 +36,17 @@ STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 T = TypeVar("T")
+
+
+class Pieces(Protocol):
+    """Bytes that are read while they are sent, none of them empty; how many there are is known before."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+Stdin = bytes | Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class Execs:
         self._old: list[aiohttp.ClientSession] = []
         threading.Thread(target=self._loop.run_forever, name="exec", daemon=True).start()
 
-    def run(self, pod: str, container: str, command: list[str], stdin: bytes = b"") -> Ran:
+    def run(self, pod: str, container: str, command: list[str], stdin: Stdin = b"") -> Ran:
         """Run to the end. Raises ClusterUnreachable before it began, OutcomeUnknown after."""
         return self._wait(self._run(pod, container, command, stdin))
 
@@ -75,19 +86,22 @@ class Execs:
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _run(self, pod: str, container: str, command: list[str], stdin: bytes) -> Ran:
+    async def _run(self, pod: str, container: str, command: list[str], stdin: Stdin) -> Ran:
         import aiohttp
 
         socket = await self._connect(self._url(pod, container, command, bool(stdin)))
+        sending = asyncio.create_task(send(socket, stdin))
+        receiving = asyncio.create_task(receive(socket, sending))
         try:
-            sending = asyncio.create_task(send(socket, stdin))
-            try:
-                return await receive(socket, sending)
-            finally:
-                sending.cancel()
+            await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and isinstance(error := sending.exception(), RestoreError):
+                raise error  # stdin cannot be read any more here, and the pod would wait for it
+            return await receiving
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise OutcomeUnknown(f"the exec in pod {pod} was cut off: {error or type(error).__name__}") from error
         finally:
+            sending.cancel()
+            receiving.cancel()
             await socket.close()
 
     def _url(self, pod: str, container: str, command: list[str], has_stdin: bool) -> str:
@@ -105,7 +119,7 @@ class Execs:
             return await self._upgrade(url)
         except aiohttp.WSServerHandshakeError as error:
             if error.status == 404:  # the pod went away between two looks
-                raise ClusterUnreachable("the pod is not there any more") from error
+                raise PodChanged("the pod is not there any more") from error
             if error.status == 401 and not is_second and await asyncio.to_thread(reread, self.connection, settings):
                 self._forget_session()  # its certificate may be the old one
                 return await self._connect(url, is_second=True)
@@ -135,10 +149,16 @@ class Execs:
             self._session = None
 
 
-async def send(socket: aiohttp.ClientWebSocketResponse, stdin: bytes) -> None:
-    """All of stdin in frames; v5 can say that this is the end, v4 cannot."""
-    for start in range(0, len(stdin), FRAME_BYTES):
-        await socket.send_bytes(bytes([STDIN]) + stdin[start : start + FRAME_BYTES])
+async def send(socket: aiohttp.ClientWebSocketResponse, stdin: Stdin) -> None:
+    """All of stdin in frames; v5 can say that this is the end, v4 cannot.
+
+    It is read and hashed in the loop's own thread: measured, the way through another one costs more than both.
+    """
+    channel = bytes([STDIN])
+    for piece in (stdin,) if isinstance(stdin, bytes) else stdin:
+        view = memoryview(piece)
+        for start in range(0, len(view), FRAME_BYTES):
+            await socket.send_bytes(channel + view[start : start + FRAME_BYTES])
     if stdin and socket.protocol == PROTOCOLS[0]:
         await socket.send_bytes(bytes([255, STDIN]))
 

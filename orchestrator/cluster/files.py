@@ -9,8 +9,9 @@ from pathlib import Path
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import copying, scripts
-from orchestrator.cluster.execs import Ran
+from orchestrator.cluster.execs import Ran, Stdin
 from orchestrator.cluster.pods import At, Pods, whole
+from orchestrator.cluster.sources import Source, unchanged
 from orchestrator.errors import ClusterRefused, ClusterUnreachable
 from orchestrator.port import FileSeen, WorkloadSeen
 
@@ -18,6 +19,7 @@ from orchestrator.port import FileSeen, WorkloadSeen
 class Files:
     def __init__(self, pods: Pods, bundle: Path | None) -> None:
         self._pods, self._bundle = pods, bundle
+        self._memory = copying.Memory()
 
     def seen(
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool
@@ -45,14 +47,15 @@ class Files:
         """One fact a chunk, then one for the file."""
         if self._bundle is None:
             raise ClusterRefused("this run has no bundle to copy from")
-        source = copying.unchanged(self._bundle / effect.source, effect.size_bytes)
-        run = self._pods.runner(effect)
-        for chunk in copying.copy_chunks(run, copying.Source.of_file(source), effect.part):
+        source = unchanged(self._bundle / effect.source, effect.size_bytes)
+        run, known = self._pods.runner(effect), self._memory.of(effect.container, effect.part)
+        for chunk in copying.copy_chunks(run, Source.of_file(source), effect.part, known):
             yield ev.FileChunkCopied(
                 **at, pod=effect.pod, path=effect.path, offset_bytes=chunk.offset_bytes,
                 size_bytes=chunk.size_bytes, sha256=chunk.sha256,
             )  # fmt: skip
         copying.finish(run, effect.part, effect.path, effect.sha256)
+        self._memory.forget(effect.container, effect.part)
         yield ev.FileCopied(
             **at, pod=effect.pod, path=effect.path, size_bytes=effect.size_bytes, sha256=effect.sha256
         )
@@ -64,7 +67,7 @@ class Files:
             raise ClusterRefused(f"{path} in pod {workload.pod} is no file")
         part = target.with_name(f"{target.name}.part")
 
-        def run(command: list[str], stdin: bytes) -> Ran:
+        def run(command: list[str], stdin: Stdin) -> Ran:
             return self._pods.run(workload.pod, workload.container, command, stdin)
 
         yield from copying.fetch_chunks(run, path, seen.size_bytes, part)

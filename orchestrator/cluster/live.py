@@ -16,7 +16,7 @@ from orchestrator.cluster import scripts
 from orchestrator.cluster.connection import Connection
 from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.directories import Directories
-from orchestrator.cluster.execs import Execs, Ran
+from orchestrator.cluster.execs import Execs, Ran, Stdin
 from orchestrator.cluster.files import Files
 from orchestrator.cluster.hooks import Hooks, Routes
 from orchestrator.cluster.jobs import Jobs
@@ -222,7 +222,7 @@ class LiveCluster:
         self.databases.forget(effect)
         yield ev.MarkRemoved(**at, pod=effect.pod, database=effect.database)
 
-    def in_pod(self, pod: str, identity: str, command: list[str], stdin: bytes = b"") -> Ran:
+    def in_pod(self, pod: str, identity: str, command: list[str], stdin: Stdin = b"") -> Ran:
         """Exec in the very container that was seen; another one under its name is refused."""
         return self.pods.run(pod, identity, command, stdin)
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator.cluster import scripts
-from orchestrator.cluster.execs import Execs, Ran
+from orchestrator.cluster.execs import Execs, Ran, Stdin
 from orchestrator.cluster.rest import Rest
 from orchestrator.cluster.workloads import container_of
-from orchestrator.errors import ClusterRefused, ClusterUnreachable
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, PodChanged
 from orchestrator.port import WorkloadSeen
 
 At = Mapping[str, Any]  # step and attempt, which every fact of an effect carries
-Run = Callable[[list[str], bytes], Ran]
+Run = Callable[[list[str], Stdin], Ran]
 
 COMPLAINT_CHARS_MAX = 200
 QUOTED = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
@@ -29,12 +29,12 @@ class Pods:
         self.rest, self.execs = rest, execs
         self._core = f"/api/v1/namespaces/{rest.connection.namespace}"
 
-    def run(self, pod: str, identity: str, command: list[str], stdin: bytes = b"") -> Ran:
+    def run(self, pod: str, identity: str, command: list[str], stdin: Stdin = b"") -> Ran:
         """Exec in the container of that identity; another one under its name is refused."""
         found = self.rest.find(f"{self._core}/pods/{pod}")
         container = container_of(found) if found else None
         if container is None or container.identity != identity:
-            raise ClusterUnreachable(f"pod {pod} was replaced meanwhile")
+            raise PodChanged(f"pod {pod} was replaced meanwhile")
         return self.execs.run(pod, container.name, command, stdin)
 
     def script(self, at: fx.InPod | WorkloadSeen, script: str, *arguments: str) -> Ran:
@@ -45,7 +45,7 @@ class Pods:
         return ran
 
     def runner(self, effect: fx.InPod) -> Run:
-        def run(command: list[str], stdin: bytes) -> Ran:
+        def run(command: list[str], stdin: Stdin) -> Ran:
             return self.run(effect.pod, effect.container, command, stdin)
 
         return run

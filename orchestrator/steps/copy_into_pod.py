@@ -52,8 +52,9 @@ class CopyIntoPod(Step):
         workload = reader.workload(self.workload_kind, self.workload)
         if workload is None or not workload.is_complete:
             return CopyPicture(workload=workload)
-        found = reader.files(workload, [self.path, self.part(ctx)], digests=True)
-        return CopyPicture(workload=workload, file=found[self.path], part=found[self.part(ctx)])
+        path, part = self.path, self.part(ctx)
+        file = reader.files(workload, [path], digests=True)[path]
+        return CopyPicture(workload=workload, file=file, part=reader.files(workload, [part], digests=False)[part])
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(CopyPicture, seen)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
-from collections import Counter
+import subprocess
+from collections.abc import Collection
 from itertools import count
 from pathlib import Path
 
@@ -13,11 +15,14 @@ import pytest
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
-from orchestrator.cluster import copying
-from orchestrator.cluster.copying import BLOCK_BYTES, Pace, Source
-from orchestrator.cluster.execs import Ran
-from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
+from orchestrator.cluster import copying, scripts
+from orchestrator.cluster.copying import BLOCK_BYTES, Chunk, Known
+from orchestrator.cluster.execs import Ran, Stdin
+from orchestrator.cluster.pace import CHUNK_BYTES_FIRST, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, LINES, MIB, Pace
+from orchestrator.cluster.sources import PIECE_BYTES, Source
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, PlanChanged, PodChanged
 from orchestrator.port import WorkloadSeen
+from orchestrator.spans import joined
 from tests.cluster.pods import Live, place
 
 NUMBERS = count(1)
@@ -26,7 +31,9 @@ SIZES = [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 11 * 1024 * 1024 +
 
 @pytest.fixture(scope="module")
 def pod(live: Live, path: str) -> WorkloadSeen:
-    return live.pod(f"copied-{next(NUMBERS)}", {"PATH": path, "BASH_ENV": ""})
+    """The one with busybox's tools has no others: no openssl either."""
+    programs = path.split(":")[0] if "busybox" in path else path
+    return live.pod(f"copied-{next(NUMBERS)}", {"PATH": programs, "BASH_ENV": ""})
 
 
 class Line:
@@ -34,13 +41,18 @@ class Line:
 
     def __init__(self, live: Live, pod: WorkloadSeen) -> None:
         self.live, self.pod, self.sent_bytes, self.execs = live, pod, 0, 0
-        self.cut_at: set[int] = set()
+        self.cut_at: Collection[int] = ()
+        self.lost_bytes, self.looked_bytes = 0, 0
 
-    def run(self, command: list[str], stdin: bytes) -> Ran:
+    def run(self, command: list[str], stdin: Stdin) -> Ran:
         self.execs += 1
         self.sent_bytes += len(stdin)
         if self.execs in self.cut_at:
+            self.lost_bytes += len(stdin)
             raise OutcomeUnknown("the line was cut")
+        if scripts.BLOCKS in command:
+            numbers = [int(number) for number in command[9:]]
+            self.looked_bytes += BLOCK_BYTES * (sum(numbers[1::2]) - sum(numbers[::2]))
         return self.live.cluster.in_pod(self.pod.pod, self.pod.container, command, stdin)
 
 
@@ -49,40 +61,84 @@ def line(live: Live, pod: WorkloadSeen) -> Line:
     return Line(live, pod)
 
 
+def spans_of(chunks: list[Chunk]) -> list[tuple[int, int]]:
+    return [(chunk.offset_bytes, chunk.size_bytes) for chunk in chunks]
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_file_goes_in_and_comes_out_as_it_was(line: Line, tmp_path: Path, size: int) -> None:
-    content, part, back = os.urandom(size), tmp_path / "part", tmp_path / "back"
-    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    content, part, back, known = os.urandom(size), tmp_path / "part", tmp_path / "back", Known()
+    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known))
     assert part.read_bytes() == content
     assert sum(chunk.size_bytes for chunk in chunks) == size == line.sent_bytes
-    assert list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part))) == []
+    assert list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known)) == []
     out = list(copying.fetch_chunks(line.run, str(part), size, back))
     assert back.read_bytes() == content
-    assert sum(chunk.size_bytes for chunk in out) == size
+    assert sum(chunk.size_bytes for chunk in out) == size == line.sent_bytes
     assert part.stat().st_mode & 0o777 == back.stat().st_mode & 0o777 == 0o600
 
 
-def test_after_cuts_only_what_was_not_confirmed_travels_again(line: Line, tmp_path: Path) -> None:
-    content, part = os.urandom(SIZES[-1]), str(tmp_path / "part")
-    line.cut_at, confirmed, cuts = {4, 9, 13}, Counter[int](), 0
-    while True:
-        try:
-            for chunk in copying.copy_chunks(line.run, Source.of_bytes(content), part):
-                confirmed[chunk.offset_bytes] += 1
-            break
-        except OutcomeUnknown:
-            cuts += 1
-    assert cuts == 3
-    assert set(confirmed.values()) == {1}
-    assert Path(part).read_bytes() == content
+def test_cuts_cost_what_was_under_way_and_a_look_at_that(line: Line, tmp_path: Path) -> None:
+    content, part = os.urandom(SIZES[-1]), tmp_path / "part"
+    line.cut_at = {4, 9, 13}
+    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    assert part.read_bytes() == content
+    assert joined(spans_of(chunks)) == [(0, len(content))]
+    assert sum(chunk.size_bytes for chunk in chunks) == len(content) == line.sent_bytes - line.lost_bytes
+    whole, blocks = -(-len(content) // BLOCK_BYTES), 3
+    assert line.looked_bytes <= whole * BLOCK_BYTES + 2 * (line.lost_bytes + blocks * BLOCK_BYTES)
+
+
+def test_what_was_there_is_told_once_with_its_digest(line: Line, tmp_path: Path) -> None:
+    """By a process that has not told it: the one before was killed, or the answer was cut off."""
+    content, part, known = os.urandom(3 * MIB + 5), tmp_path / "part", Known()
+    part.write_bytes(content[: 2 * MIB + 7])
+    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known))
+    assert line.sent_bytes == len(content) - 2 * MIB
+    assert joined(spans_of(chunks)) == [(0, len(content))]
+    for chunk in chunks:
+        there = content[chunk.offset_bytes : chunk.offset_bytes + chunk.size_bytes]
+        assert chunk.sha256 == hashlib.sha256(there).hexdigest()
+    assert list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known)) == []
+
+
+def test_a_line_that_brings_nothing_is_given_up_and_its_pace_is_kept(line: Line, tmp_path: Path) -> None:
+    line.cut_at, known = range(2, 100), Known()
+    with pytest.raises(OutcomeUnknown):
+        list(copying.copy_chunks(line.run, Source.of_bytes(os.urandom(4 * MIB)), str(tmp_path / "part"), known))
+    assert line.execs == 1 + LINES + copying.TRIES_MAX - 1
+    assert (known.pace.lines, known.pace.chunk_bytes) == (1, CHUNK_BYTES_MIN)
 
 
 def test_what_is_damaged_in_the_pod_is_found_and_sent_again_by_itself(line: Line, tmp_path: Path) -> None:
     content, part = os.urandom(10 * BLOCK_BYTES), tmp_path / "part"
     part.write_bytes(content[:BLOCK_BYTES] + b"x" + content[BLOCK_BYTES + 1 :] + b"too long")
     chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
-    assert [(chunk.offset_bytes, chunk.size_bytes) for chunk in chunks] == [(BLOCK_BYTES, BLOCK_BYTES)]
+    assert line.sent_bytes == BLOCK_BYTES
+    assert (BLOCK_BYTES, BLOCK_BYTES) in spans_of(chunks)
     assert part.read_bytes() == content
+
+
+def test_no_more_than_a_piece_of_the_file_is_held_at_once(line: Line, tmp_path: Path) -> None:
+    content, part, asked = os.urandom(20 * MIB), tmp_path / "part", set[int]()
+
+    def read(offset: int, size: int) -> bytes:
+        asked.add(size)
+        return content[offset : offset + size]
+
+    chunks = list(copying.copy_chunks(line.run, Source(len(content), read), str(part)))
+    assert max(chunk.size_bytes for chunk in chunks) > PIECE_BYTES
+    assert max(asked) == PIECE_BYTES
+    assert part.read_bytes() == content
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_ends_the_copy(line: Line, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(2 * MIB))
+    known = Source.of_file(source)
+    os.truncate(source, MIB + 100)
+    with pytest.raises(PlanChanged, match="became shorter"):
+        list(copying.copy_chunks(line.run, known, str(tmp_path / "part")))
 
 
 def test_reading_out_changes_nothing_in_the_pod_and_goes_on_where_it_was(line: Line, tmp_path: Path) -> None:
@@ -112,9 +168,12 @@ def test_a_client_that_is_killed_leaves_what_it_had_confirmed(live: Live, pod: W
                 os.kill(os.getpid(), signal.SIGKILL)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    line = Line(live, pod)
+    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    assert line.sent_bytes < len(content) - 2 * CHUNK_BYTES_FIRST
+    assert joined(spans_of(chunks)) == [(0, len(content))]
     facts = live.perform(effect)
-    resent = sum(fact.size_bytes for fact in facts if isinstance(fact, ev.FileChunkCopied))
-    assert resent < len(content) - 2 * copying.CHUNK_BYTES_FIRST
+    assert sum(fact.size_bytes for fact in facts if isinstance(fact, ev.FileChunkCopied)) == len(content)
     assert target.read_bytes() == content
     assert not part.exists()
 
@@ -151,7 +210,7 @@ def test_a_pod_that_is_replaced_in_the_midst_is_not_written_to_any_more(live: Li
     next(facts)
     live.rest.delete(f"{live.cluster.core}/pods/{first.pod}", first.container.split("/")[0])
     second = live.ready(name, other_than=first.container)
-    with pytest.raises(ClusterUnreachable):
+    with pytest.raises(PodChanged):  # at once: this attempt has nothing to go on with
         list(facts)
     assert not (tmp_path / "dump").exists()
     live.perform(effect.model_copy(update=place(second, name)))
@@ -166,7 +225,43 @@ def test_a_part_that_cannot_be_written_is_a_refusal(line: Line, tmp_path: Path) 
 def test_chunks_grow_with_a_fast_line_and_shrink_with_a_slow_one() -> None:
     pace = Pace()
     for _ in range(9):
-        pace.carried(pace.next_bytes(), 0.01)
-    assert pace.next_bytes() == copying.CHUNK_BYTES_MAX
-    pace.carried(copying.CHUNK_BYTES_MAX, 3000.0)
-    assert pace.next_bytes() == BLOCK_BYTES
+        pace.carried(pace.chunk_bytes, 0.01)
+    assert pace.chunk_bytes == CHUNK_BYTES_MAX
+    pace.carried(CHUNK_BYTES_MAX, 3000.0)
+    assert pace.chunk_bytes == CHUNK_BYTES_MIN
+
+
+def test_after_a_failure_one_line_begins_with_little_and_all_come_back_with_success() -> None:
+    pace = Pace()
+    pace.carried(MIB, 0.01)
+    pace.failed()
+    assert (pace.lines, pace.chunk_bytes) == (1, CHUNK_BYTES_MIN)
+    pace.carried(CHUNK_BYTES_MIN, 0.001)
+    assert (pace.lines, pace.chunk_bytes) == (1, CHUNK_BYTES_MIN)  # half of what came through is less still
+    for _ in range(20):
+        pace.carried(pace.chunk_bytes, 0.001)
+    assert (pace.lines, pace.chunk_bytes) == (LINES, CHUNK_BYTES_MAX)
+
+
+@pytest.mark.parametrize(
+    ("programs", "is_used"),
+    [
+        pytest.param({"openssl": "exec {openssl} \"$@\"", "sha256sum": "exec {sha256sum}"}, "openssl", id="both"),
+        pytest.param({"openssl": "exit 1", "sha256sum": "exec {sha256sum}"}, "sha256sum", id="openssl-does-not-work"),
+        pytest.param({"openssl": "echo unknown option", "sha256sum": "exec {sha256sum}"}, "sha256sum", id="another-openssl"),
+        pytest.param({"openssl": "exec {openssl} \"$@\""}, "openssl", id="nothing-else"),
+    ],
+)  # fmt: skip
+def test_a_large_stream_is_hashed_by_what_is_fast_and_works(tmp_path: Path, programs: dict[str, str], is_used: str) -> None:
+    real = {name: shutil.which(name) or "" for name in ("openssl", "sha256sum")}
+    for name, script in programs.items():
+        file = tmp_path / name
+        file.write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/log\n{script.format(**real)}\n")
+        file.chmod(0o755)
+    content = os.urandom(MIB)
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"{scripts.DIGEST}\nstreams_of 4194304\ndigest"], input=content, capture_output=True,
+        env={"PATH": str(tmp_path)}, check=True,
+    )
+    assert ran.stdout.split()[0].decode() == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "log").read_text().split()[-1] == is_used

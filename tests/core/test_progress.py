@@ -36,6 +36,7 @@ def heard(*facts: tuple[float, Fact]) -> Meter:
         pytest.param([(0, chunk(0, 10)), (1, chunk(10, 10))], 20, id="one-after-the-other"),
         pytest.param([(0, chunk(10, 10)), (1, chunk(0, 10))], 20, id="in-any-order"),
         pytest.param([(0, chunk(0, 10)), (9, chunk(0, 10))], 10, id="sent-again-after-a-cut-is-there-once"),
+        pytest.param([(0, chunk(0, 10)), (1, chunk(10, 20)), (9, chunk(0, 25))], 30, id="found-there-in-other-pieces"),
         pytest.param([(0, chunk(0, 10, "/a")), (1, chunk(0, 5, "/b"))], 15, id="several-files"),
     ],
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from benchmarks.transfer import KIND, WORKLOAD, random_file
 from orchestrator import effects as fx
 from orchestrator import events as ev
@@ -18,7 +16,6 @@ from orchestrator.rehearsal.line.keeping import Line
 SIZE_BYTES = 16 * MIB
 
 
-@pytest.mark.xfail(strict=True, reason="blocks that arrived before a cut are kept and no fact tells of them")
 def test_the_chunks_that_are_told_are_the_whole_file_however_often_the_line_was_cut(
     cluster_line: Line, tmp_path: Path
 ) -> None:
