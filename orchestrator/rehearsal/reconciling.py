@@ -78,7 +78,7 @@ class _Parts:
     def secrets(self) -> None:
         namespace, rt = self._site.namespace, resource_type("Secret")
         there = {name: found for name in COMPONENTS if (found := self._store.find(rt, namespace, name))}
-        texts = {name: {key: text.decode() for key, text in data_of(obj).items()} for name, obj in there.items()}
+        texts = {name: {key: text.decode(errors="replace") for key, text in data_of(obj).items()} for name, obj in there.items()}
         for wanted in all_secrets(self._site, texts, lambda: secrets.token_hex(12)):
             name = wanted["metadata"]["name"]
             missing = wanted["stringData"].keys() - texts.get(name, {}).keys()

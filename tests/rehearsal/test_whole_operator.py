@@ -153,11 +153,11 @@ def test_sphinx_indexes_anew_at_each_start(old: Rehearsed) -> None:
 
 
 def test_missing_keys_of_a_secret_come_back_and_others_stay(new: Rehearsed) -> None:
-    patch = {"data": {"SECRET_KEY_BASE": "bWluZQ==", "USER_SESSION_TTL": None}}
+    patch = {"data": {"SECRET_KEY_BASE": "bWluZQ==", "USER_SESSION_TTL": None, "no-text": "AP8="}}
     kubectl(new, "patch", "secret", "system-app", *MERGE, json.dumps(patch))
     after_a_look(new)
     data = get(new, "secret", "system-app")["data"]
-    assert data == {"SECRET_KEY_BASE": "bWluZQ==", "USER_SESSION_TTL": ""}
+    assert data == {"SECRET_KEY_BASE": "bWluZQ==", "USER_SESSION_TTL": "", "no-text": "AP8="}
 
 
 def test_of_the_configmaps_only_that_of_apicast_is_put_back(new: Rehearsed) -> None:
