@@ -23,6 +23,8 @@ from orchestrator.cluster.sources import PIECE_BYTES, Source
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, PlanChanged, PodChanged
 from orchestrator.port import WorkloadSeen
 from orchestrator.spans import joined
+from orchestrator.steps.base import Context
+from orchestrator.steps.copy_into_pod import CopyIntoPod
 from tests.cluster.pods import Live, place
 
 NUMBERS = count(1)
@@ -215,6 +217,24 @@ def test_a_pod_that_is_replaced_in_the_midst_is_not_written_to_any_more(live: Li
     assert not (tmp_path / "dump").exists()
     live.perform(effect.model_copy(update=place(second, name)))
     assert (tmp_path / "dump").read_bytes() == content
+
+
+def test_a_probe_hashes_the_file_and_not_the_part(live: Live, tmp_path: Path) -> None:
+    """A part may be large, and what it holds is looked at by the copy itself."""
+    name = f"probed-{next(NUMBERS)}"
+    live.pod(name)
+    step = CopyIntoPod(
+        id="copy", title="t", lane="l", workload_kind="Deployment", workload=name, source="dump",
+        path=str(tmp_path / "dump"), size_bytes=4, sha256="a" * 64,
+    )  # fmt: skip
+    ctx = Context(run="r", now="")
+    (tmp_path / "dump").write_bytes(b"file")
+    Path(step.part(ctx)).write_bytes(b"the part")
+    seen = step.probe(live.cluster, ctx)
+    assert seen.file is not None
+    assert seen.part is not None
+    assert (seen.file.sha256, seen.part.sha256) == (hashlib.sha256(b"file").hexdigest(), "")
+    assert (seen.file.size_bytes, seen.part.size_bytes) == (4, 8)
 
 
 def test_a_part_that_cannot_be_written_is_a_refusal(line: Line, tmp_path: Path) -> None:
