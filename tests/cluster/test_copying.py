@@ -285,3 +285,15 @@ def test_a_large_stream_is_hashed_by_what_is_fast_and_works(tmp_path: Path, prog
     )
     assert ran.stdout.split()[0].decode() == hashlib.sha256(content).hexdigest()
     assert (tmp_path / "log").read_text().split()[-1] == is_used
+
+
+def test_a_dd_that_cannot_read_whole_blocks_from_a_pipe_writes_the_same(tmp_path: Path) -> None:
+    content, part, old = os.urandom(5 * BLOCK_BYTES + 3), tmp_path / "part", tmp_path / "dd"
+    part.write_bytes(bytes(BLOCK_BYTES))
+    old.write_text(f'#!/bin/sh\ncase "$*" in *iflag*) exit 1;; esac\nexec {shutil.which("dd")} "$@"\n')
+    old.chmod(0o755)
+    command = scripts.argv(scripts.CHUNK, str(part), "1", str(len(content)), str(BLOCK_BYTES))
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(command, input=content, capture_output=True, env=path, check=True)
+    assert ran.stdout.decode().split() == [hashlib.sha256(content).hexdigest(), scripts.END]
+    assert part.read_bytes() == bytes(BLOCK_BYTES) + content
