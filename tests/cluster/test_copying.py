@@ -23,6 +23,8 @@ from orchestrator.cluster.sources import PIECE_BYTES, Source
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, PlanChanged, PodChanged
 from orchestrator.port import WorkloadSeen
 from orchestrator.spans import joined
+from orchestrator.steps.base import Context
+from orchestrator.steps.copy_into_pod import CopyIntoPod
 from tests.cluster.pods import Live, place
 
 NUMBERS = count(1)
@@ -217,6 +219,24 @@ def test_a_pod_that_is_replaced_in_the_midst_is_not_written_to_any_more(live: Li
     assert (tmp_path / "dump").read_bytes() == content
 
 
+def test_a_probe_hashes_the_file_and_not_the_part(live: Live, tmp_path: Path) -> None:
+    """A part may be large, and what it holds is looked at by the copy itself."""
+    name = f"probed-{next(NUMBERS)}"
+    live.pod(name)
+    step = CopyIntoPod(
+        id="copy", title="t", lane="l", workload_kind="Deployment", workload=name, source="dump",
+        path=str(tmp_path / "dump"), size_bytes=4, sha256="a" * 64,
+    )  # fmt: skip
+    ctx = Context(run="r", now="")
+    (tmp_path / "dump").write_bytes(b"file")
+    Path(step.part(ctx)).write_bytes(b"the part")
+    seen = step.probe(live.cluster, ctx)
+    assert seen.file is not None
+    assert seen.part is not None
+    assert (seen.file.sha256, seen.part.sha256) == (hashlib.sha256(b"file").hexdigest(), "")
+    assert (seen.file.size_bytes, seen.part.size_bytes) == (4, 8)
+
+
 def test_a_part_that_cannot_be_written_is_a_refusal(line: Line, tmp_path: Path) -> None:
     with pytest.raises(ClusterRefused, match="cannot be written"):
         list(copying.copy_chunks(line.run, Source.of_bytes(b"x" * 100), str(tmp_path / "nowhere" / "part")))
@@ -265,3 +285,15 @@ def test_a_large_stream_is_hashed_by_what_is_fast_and_works(tmp_path: Path, prog
     )
     assert ran.stdout.split()[0].decode() == hashlib.sha256(content).hexdigest()
     assert (tmp_path / "log").read_text().split()[-1] == is_used
+
+
+def test_a_dd_that_cannot_read_whole_blocks_from_a_pipe_writes_the_same(tmp_path: Path) -> None:
+    content, part, old = os.urandom(5 * BLOCK_BYTES + 3), tmp_path / "part", tmp_path / "dd"
+    part.write_bytes(bytes(BLOCK_BYTES))
+    old.write_text(f'#!/bin/sh\ncase "$*" in *iflag*) exit 1;; esac\nexec {shutil.which("dd")} "$@"\n')
+    old.chmod(0o755)
+    command = scripts.argv(scripts.CHUNK, str(part), "1", str(len(content)), str(BLOCK_BYTES))
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(command, input=content, capture_output=True, env=path, check=True)
+    assert ran.stdout.decode().split() == [hashlib.sha256(content).hexdigest(), scripts.END]
+    assert part.read_bytes() == bytes(BLOCK_BYTES) + content
