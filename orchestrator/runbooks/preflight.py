@@ -14,6 +14,7 @@ from orchestrator.runbooks.options import Options, in_order
 from orchestrator.summaries import SqlSummary
 
 RELEASES: Final = ("2.11", "2.12", "2.13", "2.14", "2.15")
+ROUTE_MAKERS: Final = ("system-sidekiq", "zync", "zync-que")
 STOPPING: Final = frozenset({"system-database", "system-storage", "zync"})  # these go through the operator
 
 
@@ -66,6 +67,8 @@ def whole(found: Installation, bundle: BundleReport, options: Options) -> Iterat
     for app in found.apps:
         if app.name == "system-app" and app.replicas == 0:
             yield warning(app.name, "it has 0 replicas now, and is left at 0 in the end: scale it up first if that is not how it was")
+        if app.name in ROUTE_MAKERS and app.replicas == 0 and STOPPING - {"zync"} & options.named:
+            yield warning(app.name, "it has 0 replicas now: routes that are missing are not made, and the run waits for them in vain: scale it up first")
 
 
 def domains(found: Installation, bundle: BundleReport) -> Iterator[Finding]:

@@ -118,6 +118,7 @@ def test_nothing_speaks_against_what_is_as_it_should_be(release: str) -> None:
             "not below apps.example (such as 3scale.old.example)", id="hosts-of-another-domain",
         ),
         pytest.param(app_with("system-app", replicas=0), "warning", "system-app", "is left at 0 in the end", id="already-stopped"),
+        pytest.param(app_with("zync-que", replicas=0), "warning", "zync-que", "routes that are missing are not made", id="nobody-makes-routes"),
         # ---- databases
         pytest.param(dump_with("system-database", engine="postgresql"), "error", "system-mysql", "is a dump of postgresql; this is mysql", id="other-engine"),
         pytest.param(dump_with("system-database", databases=("other",)), "error", "system-mysql", "no database system, only other", id="other-database"),
