@@ -259,7 +259,7 @@ def test_6_the_epoch_rises_with_each_life_and_a_start_carries_it() -> None:
 # Every field of every fact, effect and picture, by name. A field that isn't here is a new one: before it
 # is added, somebody has to have asked whether it can hold the value of a Secret. `secret` and `stash` are names, the
 # `value` of a field is one of the APIManager's, `rows`, `in_sql` and `in_redis` are counts, a `complaint` has its values
-# taken out in the pod, and so has the text that `log` names among the blobs.
+# taken out in the pod, and in the `log` whose digest is kept.
 KNOWN_FIELDS = {
     "answer", "aof", "aof_last_bgrewrite_ok", "aof_last_write_ok", "aof_rewrite_in_progress",
     "aof_rewrite_scheduled", "appendonly", "arguments", "aside", "attempt", "back", "before", "bgsave_in_progress",
@@ -268,11 +268,11 @@ KNOWN_FIELDS = {
     "down_to", "effect", "effects", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
     "failures", "field", "field_is_there", "field_value", "fields", "file", "files", "followers", "found",
     "generation", "has_source", "has_stash", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
-    "is_cut_off", "is_deleting", "is_admitted", "is_complete", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
+    "is_admitted", "is_complete", "is_cut_off", "is_deleting", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
     "keys", "kind", "left", "left_bytes", "log", "manager", "mark", "missing", "name", "needs", "not_before", "now",
     "now_ms", "object", "offset_bytes", "parents", "part", "path", "plan", "plan_digest", "pod", "pods",
     "program", "proof", "proofs", "question", "reason", "redis", "replaced", "replicas", "resource_version",
-    "restarted_at", "revision", "route", "routes", "rows", "run", "same", "save", "saved", "secret", "seconds", "seen",
+    "restarted_at", "revision", "route", "routes", "rows", "run", "same", "save", "saved", "seconds", "secret", "seen",
     "sha256", "size_bytes", "source", "spec_sha256", "stage", "staged", "stash", "state", "step", "subject", "tables",
     "task", "text", "tree", "uid", "value", "verdict", "version", "waiting_for", "workload", "workloads",
 }  # fmt: skip
