@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -66,8 +67,10 @@ def sent(port: int, size_bytes: int) -> int | None:
             client.shutdown(socket.SHUT_WR)
             answer = client.makefile("rb").read()
             return int(answer) if answer else None
-    except ConnectionError:
-        return None
+    except OSError as error:  # a reset between two calls makes the second one say ENOTCONN
+        if isinstance(error, ConnectionError) or error.errno == errno.ENOTCONN:
+            return None
+        raise
 
 
 def until(holds: Callable[[], bool]) -> None:
