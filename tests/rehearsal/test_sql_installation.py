@@ -113,10 +113,12 @@ def test_objects_of_the_cluster_are_in_the_picture_and_secrets_are_not(tmp_path:
                        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}})  # fmt: skip
         fresh: Picture = await aside(picture, there)
         assert fresh.differences(before) == [
-            "apimanager.m.tenantName", "config.c.a", "replicas.d", "routes.h.example", "routes.other.example", "secrets.s.a",
-            "templates.d",
+            "apimanager.m.tenantName", "config.c.a", "replicas.d", "restarts.d", "routes.h.example",
+            "routes.other.example", "secrets.s.a", "templates.d",
         ]  # fmt: skip
         cluster.change("Deployment", "d", lambda obj: obj["spec"]["template"]["metadata"].update(annotations=annotations))
-        assert (await aside(picture, there)).differences(fresh) == ["templates.d.annotations.other"]
+        marked: Picture = await aside(picture, there)
+        assert marked.differences(fresh) == ["restarts.d", "templates.d.annotations.other"]
+        assert marked.without_restarts().differences(fresh.without_restarts()) == ["templates.d.annotations.other"]
 
     on_cluster(tmp_path, scenario, RECIPES)
