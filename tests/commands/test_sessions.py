@@ -337,9 +337,11 @@ def test_saving_brought_back_by_hand_in_the_midst(filled: Rehearsed, bundle: Pat
     back = restore("rollback", run, "--yes", home=tmp_path)
     if back.returncode == 5:  # what the empty servers wrote is in the way, where the run had not begun an AOF
         assert "waits to be put back" in back.stderr
-        for redis in ("backend-redis", "system-redis"):
-            shutil.rmtree(data_dir(filled, redis) / "appendonlydir", ignore_errors=True)
-            (data_dir(filled, redis) / "dump.rdb").unlink(missing_ok=True)
+        for data in (data_dir(filled, redis) for redis in ("backend-redis", "system-redis")):
+            if (data / f"appendonlydir-before-{run}").exists():  # else the old one is back already
+                shutil.rmtree(data / "appendonlydir", ignore_errors=True)
+            if (data / f"dump.rdb-before-{run}").exists():
+                (data / "dump.rdb").unlink(missing_ok=True)
         back = restore("rollback", run, "--yes", home=tmp_path)
     assert back.returncode == 0, back.stderr
     assert before.differences(digest.picture(filled)) == []
