@@ -15,6 +15,9 @@ from orchestrator.summaries import SqlSummary
 
 RELEASES: Final = ("2.11", "2.12", "2.13", "2.14", "2.15")
 ROUTE_MAKERS: Final = ("system-sidekiq", "zync", "zync-que")
+DATABASE_SECRETS: Final = {
+    "system-database": frozenset({"URL", "DB_PASSWORD"}), "zync": frozenset({"DATABASE_URL", "ZYNC_DATABASE_PASSWORD"}),
+}  # fmt: skip
 STOPPING: Final = frozenset({"system-database", "system-storage", "zync"})  # these go through the operator
 
 
@@ -53,6 +56,8 @@ def whole(found: Installation, bundle: BundleReport, options: Options) -> Iterat
     manager = found.manager
     if found.release and found.release not in RELEASES:
         yield warning("release", f"3scale {found.release} is none of {', '.join(RELEASES)}, which this was made for")
+    if "objects" in options.named:
+        yield from passwords(found)
     if not STOPPING & options.named:
         return
     if manager is None:
@@ -69,6 +74,17 @@ def whole(found: Installation, bundle: BundleReport, options: Options) -> Iterat
             yield warning(app.name, "it has 0 replicas now, and is left at 0 in the end: scale it up first if that is not how it was")
         if app.name in ROUTE_MAKERS and app.replicas == 0 and STOPPING - {"zync"} & options.named:
             yield warning(app.name, "it has 0 replicas now: routes that are missing are not made, and the run waits for them in vain: scale it up first")
+
+
+def passwords(found: Installation) -> Iterator[Finding]:
+    """Right where a Secret was lost and made anew; elsewhere it locks 3scale out of its own databases."""
+    for name, keys in DATABASE_SECRETS.items():
+        seen = found.objects.get(f"Secret {name}")
+        if differing := sorted(keys & set(seen.differing if seen else ())):
+            yield warning(
+                name, f"its {' and '.join(differing)} would be replaced, and a database keeps the password that it was made "
+                "with: if that is not the bundle's, what needs it does not start again"
+            )
 
 
 def domains(found: Installation, bundle: BundleReport) -> Iterator[Finding]:

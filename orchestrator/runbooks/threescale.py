@@ -23,6 +23,7 @@ from orchestrator.steps.decide_queues import CONSEQUENCES, DecideQueues
 
 DECIDED: Final = "decide-queues"
 # With one of these 3scale's own programs are stopped and started again; a Redis alone is restored under them.
+NAMING_HOSTS: Final = frozenset({"system-database", "zync"})  # what routes are made from
 STOPPING: Final = frozenset({"system-database", "system-storage"})
 # What the guide tells a person to do and no step does, with the reason.
 LEFT_OUT: Final = {
@@ -127,7 +128,10 @@ def ending(
     after = (*ends_of_data(found, parts), *applied)
     last = after[0]
     loaded = ("load-system-database",) if "system-database" in parts else ()
+    elsewhere = found.manager.external if found.manager else ()  # restored there, by somebody else
     for step in apps.system_steps(found, after, loaded):
+        if step.kind == "resync_routes" and not NAMING_HOSTS & {*parts, *elsewhere}:
+            continue  # what zync still makes for hosts that nobody has looked up would not be taken back
         yield step
         last = step.id
     database, file = found.database("system-database"), bundle.file_of("system-database")

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.findings import BundleReport, Finding
 from orchestrator.installation import Installation
+from orchestrator.port import ObjectSeen
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import preflight
 from tests.core.model import ModelCluster, WholeCluster
@@ -171,6 +172,15 @@ def test_what_speaks_against_it(change: Change, severity: str, subject: str, mes
 )  # fmt: skip
 def test_what_does_not(change: Change, options: Options) -> None:
     assert findings(change, options) == []
+
+
+def test_a_password_that_a_database_does_not_know_is_a_warning_where_secrets_are_replaced() -> None:
+    there = ObjectSeen(is_there=True, differing=("DATABASE_URL", "SECRET_KEY_BASE"))
+    change = found_with(objects={"Secret zync": there, "Secret system-smtp": there})
+    assert findings(change) == []
+    (finding,) = findings(change, Options(with_objects=True))
+    assert (finding.severity, finding.subject) == ("warning", "zync")
+    assert "its DATABASE_URL would be replaced" in finding.message
 
 
 @pytest.mark.parametrize("part", ["system-database", "zync", "backend-redis", "system-redis"])

@@ -184,6 +184,21 @@ def test_where_system_app_was_stopped_nothing_that_waits_for_it_is_restarted() -
     assert "replicas=0" in " ".join(plan.step("scale-up-system-app").shell("oc"))
 
 
+@pytest.mark.parametrize(
+    ("parts", "is_there"),
+    [
+        pytest.param(("system-storage",), False, id="files"),
+        pytest.param(("system-storage", "backend-redis"), False, id="files-and-keys"),
+        pytest.param(("system-storage", "zync"), True, id="zync"),
+        pytest.param(("system-database",), True, id="the-system-database"),
+    ],
+)
+def test_routes_are_made_where_what_they_are_made_from_is_restored(parts: tuple[str, ...], is_there: bool) -> None:
+    plan = begin_whole("2.15", Options(only=parts)).plan
+    assert ("resync-routes" in {step.id for step in plan.steps}) == is_there
+    assert plan.steps[-1].id == "check-workloads"
+
+
 def test_what_is_scaled_by_an_autoscaler_is_not_compared() -> None:
     plan = plan_with(backend_listener={"is_autoscaled": True})
     check = plan.step("check-workloads")
