@@ -23,10 +23,10 @@ from time import perf_counter, process_time
 
 from journal import Draft, Head, Journal, Record
 from journal.records import GENESIS, Row, chain, encode
+from orchestrator.drills.histories import START
 from orchestrator.recorder import entries_of
 from orchestrator.runs import refuse_over_an_open_run
 from orchestrator.state import fold
-from tests.core.histories import START
 from tests.forensics.tellings import restored
 
 COMMANDS: dict[str, tuple[str, ...]] = {

@@ -15,9 +15,9 @@ import typer
 from commands.app import app
 from journal import Draft, Journal, this_holder
 from orchestrator import events as ev
+from orchestrator.drills.model import ModelCluster
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.runs import opening
-from tests.core.model import ModelCluster
 
 ROOT = Path(__file__).parents[2]
 OPENED_AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)

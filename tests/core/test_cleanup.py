@@ -8,10 +8,7 @@ import pytest
 
 from orchestrator import events as ev
 from orchestrator.cleanup import leftovers, refuse_before_its_end, sweep
-from orchestrator.errors import IllegalFact, PlanChanged, PreflightRefused, RunHalted
-from orchestrator.recorder import Recorder
-from orchestrator.runs import Loaded, to_roll_back
-from tests.core.histories import (
+from orchestrator.drills.histories import (
     START,
     TURNED,
     Death,
@@ -22,9 +19,12 @@ from tests.core.histories import (
     go_on,
     resumed,
 )
-from tests.core.model import WholeCluster
+from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.mortal import MortalCluster
+from orchestrator.errors import IllegalFact, PlanChanged, PreflightRefused, RunHalted
+from orchestrator.recorder import Recorder
+from orchestrator.runs import Loaded, to_roll_back
 from tests.core.test_whole import SHAPES, begin, carried_out, is_as_in_the_beginning, world
-from tests.drills.mortal import MortalCluster
 
 
 def clean(history: History, die_at: int = 0) -> bool:

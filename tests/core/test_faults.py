@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.drills.faults import FaultyCluster
+from orchestrator.drills.histories import History, Opening, begin, go_on, resumed, turned
+from orchestrator.drills.model import ModelCluster
 from orchestrator.state import RunState
-from tests.core.faults import FaultyCluster
-from tests.core.histories import History, Opening, begin, go_on, resumed, turned
-from tests.core.model import ModelCluster
 from tests.core.test_histories import BEGINNINGS, ENDS
 from tests.core.toy import SERVERS, ToyCluster, toy
 

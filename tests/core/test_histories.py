@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.drills.histories import TURNED, History, begin, go_on, opened, resumed, turned
+from orchestrator.drills.model import ModelCluster
 from tests.conftest import Tally
-from tests.core.histories import TURNED, History, begin, go_on, opened, resumed, turned
-from tests.core.model import ModelCluster
 
 FLAVOURS = ("2.13", "2.15", "plain")
 SEEDS = (1, 2)

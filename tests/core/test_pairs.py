@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.drills.histories import History, Opening, begin, go_on, resumed, turned
 from tests.conftest import Tally
-from tests.core.histories import History, Opening, begin, go_on, resumed, turned
 from tests.core.test_histories import BEGINNINGS, ENDS, digest
 
 ONE = ("backend-redis",)

@@ -16,12 +16,12 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from orchestrator.drills.model import ModelCluster
 from orchestrator.plan import Plan
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.steps.copy_into_pod import CopyIntoPod
 from orchestrator.steps.roll_out import RollOut
-from tests.core.model import ModelCluster
 
 GOLDEN = Path(__file__).parent / "golden"
 FLAVOURS = ("2.13", "2.15", "plain")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.drills.model import ModelCluster, WholeCluster
 from orchestrator.findings import BundleReport, Finding
 from orchestrator.installation import Installation
 from orchestrator.port import ObjectSeen
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import preflight
-from tests.core.model import ModelCluster, WholeCluster
 
 Change = Callable[[Installation, BundleReport], tuple[Installation, BundleReport]]
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.drills.histories import begin_whole, go_on, opened, resumed
 from orchestrator.events import Entry, Fact
 from orchestrator.progress import Amount, Meter, clock_of
 from orchestrator.sizes import in_words
 from orchestrator.state import fold
-from tests.core.histories import begin_whole, go_on, opened, resumed
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 STEP = "copy-system-database-dump"

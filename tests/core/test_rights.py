@@ -6,13 +6,13 @@ from typing import get_args
 
 import pytest
 
+from orchestrator.drills.histories import begin_whole, opened
+from orchestrator.drills.model import WholeCluster
 from orchestrator.effects import InPod
 from orchestrator.events import StepStarted
 from orchestrator.rights import IN_POD_KINDS, rights_of, rights_of_step, rights_to_see
 from orchestrator.runbooks.options import Options
 from orchestrator.steps import AnyStep
-from tests.core.histories import begin_whole, opened
-from tests.core.model import WholeCluster
 from tests.core.test_whole import SHAPES, begin
 
 PODS = {"get pods", "list pods", "create pods/exec"}

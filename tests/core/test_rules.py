@@ -13,13 +13,13 @@ from pydantic import BaseModel
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
+from orchestrator.drills.histories import History, begin, go_on, opened, resumed, turned
+from orchestrator.drills.model import ModelCluster, Server
 from orchestrator.errors import ClusterRefused, IllegalFact, OutcomeUnknown
 from orchestrator.port import ObjectSeen, Reader, Seen
 from orchestrator.recorder import entries_of
 from orchestrator.state import fold
 from orchestrator.steps import AnyStep
-from tests.core.histories import History, begin, go_on, opened, resumed, turned
-from tests.core.model import ModelCluster, Server
 from tests.core.test_state import CLEAR, after, started, then
 
 FLAVOURS = ("2.13", "2.15", "plain")

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import events as ev
+from orchestrator.drills.histories import History, go_on, resumed, turned
 from orchestrator.errors import IllegalFact
 from orchestrator.events import Entry, Fact
 from orchestrator.recorder import entries_of
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, FORGET, TABLE, RunState, evolve, fold
-from tests.core.histories import History, go_on, resumed, turned
 from tests.core.toy import toy
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)

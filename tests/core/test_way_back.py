@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.drills.histories import History, begin_whole, go_on, opened, resumed, turned
+from orchestrator.drills.model.contents import CONTENTS
 from orchestrator.errors import IllegalFact
 from orchestrator.runbooks.options import Options
 from orchestrator.runs import to_roll_back
 from orchestrator.steps.base import LookingStep
 from orchestrator.steps.load_dump import LoadDump
 from orchestrator.steps.save_database import SaveDatabase
-from tests.core.histories import History, begin_whole, go_on, opened, resumed, turned
-from tests.core.model.sql import CONTENTS
 from tests.core.test_whole import SHAPES, begin, carried_out, is_as_in_the_beginning, world
 
 UNSAVED = Options(no_safety_copy=("system-database",), accepted_by="ann", accepted_reason="the volume is full")

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.drills.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
+from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.model.contents import CONTENTS, DEFAULT_HOSTS
+from orchestrator.drills.model.storage import OBJECTS, TREE
 from orchestrator.port import Cluster
 from orchestrator.runbooks.options import Options
 from tests.conftest import Tally
-from tests.core.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
-from tests.core.model import WholeCluster
-from tests.core.model.sql import CONTENTS, DEFAULT_HOSTS
-from tests.core.model.storage import OBJECTS, TREE
 
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
 

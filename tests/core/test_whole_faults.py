@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.drills.faults import WholeFaults
+from orchestrator.drills.histories import History, Opening, go_on, resumed, turned
+from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.model.redis import NAMES as NAMES_OF_REDIS
 from orchestrator.state import RunState
-from tests.core.faults import WholeFaults
-from tests.core.histories import History, Opening, go_on, resumed, turned
-from tests.core.model import WholeCluster
-from tests.core.model.redis import NAMES as NAMES_OF_REDIS
 from tests.core.test_whole import begin, beginning, end
 
 SEEDS = st.integers(0, 2**32)

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.drills.histories import begin_whole
+from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.model.apps import NEED_SYSTEM_APP
 from orchestrator.plan import Plan
 from orchestrator.rights import IN_POD_KINDS
 from orchestrator.runbooks import apps
@@ -17,9 +20,6 @@ from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import LEFT_OUT, restore_plan
 from orchestrator.steps.base import LookingStep
 from orchestrator.steps.check_workloads import CheckWorkloads
-from tests.core.histories import begin_whole
-from tests.core.model import WholeCluster
-from tests.core.model.apps import NEED_SYSTEM_APP
 from tests.core.test_plan import golden, laid_out
 from tests.core.test_whole import SHAPES, begin
 

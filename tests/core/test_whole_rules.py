@@ -8,9 +8,9 @@ import pytest
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
-from tests.core.histories import History, go_on, resumed, turned
-from tests.core.model import WholeCluster
-from tests.core.model.storage import OBJECTS
+from orchestrator.drills.histories import History, go_on, resumed, turned
+from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.model.storage import OBJECTS
 from tests.core.test_rules import Liar, Mute, everything_was_looked_at_first, strings
 from tests.core.test_whole import MAIN, begin, carried_out, end, is_as_in_the_beginning, world
 

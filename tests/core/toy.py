@@ -13,6 +13,8 @@ from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator import events as ev
+from orchestrator.drills.histories import History
+from orchestrator.drills.model import Impossible
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.plan import Plan
 from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
@@ -20,8 +22,6 @@ from orchestrator.steps import AnyStep
 from orchestrator.steps.copy_into_pod import CopyIntoPod
 from orchestrator.steps.save_replica_spec import SaveReplicaSpec
 from orchestrator.steps.set_aside_file import SetAsideFile
-from tests.core.histories import History
-from tests.core.model import Impossible
 
 SERVERS = ("a", "b", "c")
 CHUNKS = 3

@@ -33,7 +33,7 @@ SAID = {
 def test_sigkill(mode: str, scope: str, release: str, tmp_path: Path, tally: Tally) -> None:
     stride = STRIDES[scope]
     first = 1 if IS_EXHAUSTIVE else 2 + datetime.date.today().toordinal() % stride
-    command = [sys.executable, "-m", "tests.drills.driver", mode, release, scope, str(first), str(stride), str(tmp_path)]
+    command = [sys.executable, "-m", "orchestrator.drills.processes", mode, release, scope, str(first), str(stride), str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stderr[-4000:]}"
     found = json.loads(ran.stdout.splitlines()[-1])

@@ -11,12 +11,12 @@ from typing import cast
 
 from journal import Draft, Journal, Record, this_holder
 from orchestrator import events as ev
+from orchestrator.drills import histories
+from orchestrator.drills.faults import FaultyCluster
+from orchestrator.drills.histories import History
+from orchestrator.drills.model import ModelCluster
 from orchestrator.forensics.reading import told_of
 from orchestrator.forensics.told import Told
-from tests.core import histories
-from tests.core.faults import FaultyCluster
-from tests.core.histories import History
-from tests.core.model import ModelCluster
 from tests.core.toy import toy
 
 RUN = "run"

@@ -19,13 +19,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 
 from journal import Draft, Journal, this_holder
+from orchestrator.drills.model import ModelCluster
 from orchestrator.forensics import reading
 from orchestrator.forensics.exports import cloudevents, evidence, jsonl, otlp, prometheus
 from orchestrator.forensics.story import Story, tell_story
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.runs import opening
 from tests.commands.program import draft
-from tests.core.model import ModelCluster
 from tests.forensics.tellings import RUN, died_and_turned, over_a_bad_line, restored, told, write
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.drills.histories import History
 from orchestrator.forensics.markdown import document
 from orchestrator.forensics.page.document import page
 from orchestrator.forensics.page.elements import element, markup
 from orchestrator.forensics.page.picture import scale_of
 from orchestrator.forensics.story import Story, tell_story
 from orchestrator.forensics.told import Told
-from tests.core.histories import History
 from tests.forensics.browser import DARK, LIGHT, asked, chromium, needs_chromium
 from tests.forensics.tellings import RUN, changed, died_and_turned, over_a_bad_line, restored, told
 

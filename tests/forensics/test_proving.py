@@ -14,9 +14,9 @@ from journal import Draft, Head, Journal, Record, this_holder
 from journal.records import COLUMNS, GENESIS, Cell, cell, digest_of
 from journal.verification import _continued, _Flaw, _Walk
 from orchestrator import events as ev
+from orchestrator.drills.histories import History
 from orchestrator.forensics.proving import head_of, prove
 from tests.conftest import Tally
-from tests.core.histories import History
 from tests.forensics.tellings import RUN, died_and_turned, over_a_bad_line, restored, small, told, write
 from tests.journal.ledgers import NOW
 

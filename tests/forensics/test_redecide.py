@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.drills import histories
 from orchestrator.errors import PlanChanged
 from orchestrator.forensics.redecide import redecide
 from orchestrator.forensics.told import Told
-from tests.core import histories
 from tests.core.toy import toy
 from tests.forensics.tellings import RUN, changed, died_and_turned, over_a_bad_line, restored, told
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from orchestrator import events as ev
+from orchestrator.drills import histories
+from orchestrator.drills.histories import START, History
 from orchestrator.errors import IllegalFact
 from orchestrator.forensics import facets
 from orchestrator.forensics.comparison import Side, compare
@@ -15,8 +17,6 @@ from orchestrator.forensics.page.document import page
 from orchestrator.forensics.story import Story, tell_story
 from orchestrator.forensics.told import Told
 from orchestrator.forensics.words import Change, changes, duration, size
-from tests.core import histories
-from tests.core.histories import START, History
 from tests.forensics.tellings import RUN, died_and_turned, restored, told
 
 AT = START

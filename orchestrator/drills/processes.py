@@ -1,4 +1,4 @@
-"""Death after death on the embedded cluster: `python -m tests.drills.driver MODE RELEASE SCOPE FIRST STRIDE DIRECTORY`.
+"""Death after death on the embedded cluster: `python -m orchestrator.drills.processes MODE RELEASE SCOPE FIRST STRIDE DIRECTORY`.
 
 SCOPE is `redis`, the two Redis of an installation that has nothing else, or `whole`, all of 3scale.
 
@@ -13,6 +13,7 @@ thread. n goes FIRST, FIRST+STRIDE, … until a life survives; the last line pri
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -22,17 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import aiohttp  # noqa: F401  these are imported once here, not in every life
-import apscheduler.schedulers.background  # noqa: F401
-import kubernetes.client
-import kubernetes.config  # noqa: F401
-
 from journal import Journal
 from orchestrator.bundle import inspect_bundle
 from orchestrator.clock import SystemClock
 from orchestrator.cluster.connection import connect
 from orchestrator.cluster.leases import InstallationLease
 from orchestrator.cluster.live import LiveCluster
+from orchestrator.drills.mortal import Fate, MortalCluster, MortalJournal
 from orchestrator.findings import BundleReport
 from orchestrator.installation import Installation
 from orchestrator.observe import observe
@@ -44,7 +41,9 @@ from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.runs import Opening, Session, carry_on, opening, to_open, to_resume, to_roll_back
 from orchestrator.state import RunState
-from tests.drills.mortal import Fate, MortalCluster, MortalJournal
+
+for slow in ("aiohttp", "apscheduler.schedulers.background", "kubernetes.client", "kubernetes.config"):
+    importlib.import_module(slow)  # once here, and not in every life: the program itself imports them when it needs them
 
 ENDED, STOPPED, BROKEN = 0, 3, 1
 MARKS = "restore_marks"  # MySQL's database for the marks of loads: it stays as long as a restore stands

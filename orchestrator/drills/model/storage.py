@@ -9,11 +9,12 @@ from typing import Any, Final, Self
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
+from orchestrator.drills.model.apps import HOOKS, PATHS, App, Hook, at_path, put
+from orchestrator.drills.model.contents import DEFAULT_HOSTS
+from orchestrator.drills.model.redis import Impossible
+from orchestrator.drills.model.sql import SqlCluster
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.port import FileSeen, ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
-from tests.core.model.apps import HOOKS, PATHS, App, Hook, at_path, put
-from tests.core.model.redis import Impossible
-from tests.core.model.sql import DEFAULT_HOSTS, SqlCluster
 
 STORAGE_PATH: Final = "/opt/system/public/system"
 TREE: Final = {"logo.png": "new logo", "kept.txt": "kept", "über/mail 1.txt": "new mail"}  # the bundle's

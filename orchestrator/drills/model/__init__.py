@@ -6,12 +6,13 @@ the test.
 
     redis    the two Redis and their ConfigMap
     apps     3scale's own programs, the APIManager and its operator
+    contents  what databases hold, and a job as a value
     sql      databases, and jobs in pods
     storage  files, routes, objects
     whole    all of it, by release
 """
 
-from tests.core.model.redis import Impossible, ModelCluster, Server
-from tests.core.model.whole import RELEASES, WholeCluster
+from orchestrator.drills.model.redis import Impossible, ModelCluster, Server
+from orchestrator.drills.model.whole import RELEASES, WholeCluster
 
 __all__ = ["RELEASES", "Impossible", "ModelCluster", "Server", "WholeCluster"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.drills.model.apps import DOMAIN, HOOKS
+from orchestrator.drills.model.contents import CHUNKS, CONTENTS, digest_of
+from orchestrator.drills.model.redis import QUEUE
+from orchestrator.drills.model.storage import OBJECTS, STORAGE_PATH, TREE, StorageCluster
 from orchestrator.findings import BundleFile, BundleReport
 from orchestrator.installation import Installation, StorageMount
 from orchestrator.port import ObjectSeen
 from orchestrator.summaries import ObjectSummary, SqlSummary, TreeSummary
-from tests.core.model.apps import DOMAIN, HOOKS
-from tests.core.model.redis import QUEUE
-from tests.core.model.sql import CHUNKS, CONTENTS, digest_of
-from tests.core.model.storage import OBJECTS, STORAGE_PATH, TREE, StorageCluster
 
 RELEASES: Final = ("2.11", "2.13", "2.14", "2.15")
 

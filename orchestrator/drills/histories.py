@@ -16,6 +16,8 @@ from typing import Any, Protocol, Self
 from journal import Draft, Record
 from orchestrator import effects as fx
 from orchestrator import events as ev
+from orchestrator.drills.model import ModelCluster, WholeCluster
+from orchestrator.drills.mortal import MortalCluster
 from orchestrator.engine import Engine
 from orchestrator.lanes import Work
 from orchestrator.plan import Plan
@@ -23,8 +25,6 @@ from orchestrator.recorder import Admit, Published, Recorder, entries_of
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.state import RunState, fold
-from tests.core.model import ModelCluster, WholeCluster
-from tests.drills.mortal import MortalCluster
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ from typing import Any, Self
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
+from orchestrator.drills.model import ModelCluster, WholeCluster
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.port import ConfigMapSeen, FileSeen, RedisSeen, WorkloadSeen
-from tests.core.model import ModelCluster, WholeCluster
 
 
 class FaultyCluster:

@@ -13,10 +13,10 @@ from typing import Any, Final, Self
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
+from orchestrator.drills.model.redis import Impossible, ModelCluster
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.installation import AppWorkload, Manager
 from orchestrator.port import FieldSeen, JobSeen, WorkloadSeen
-from tests.core.model.redis import Impossible, ModelCluster
 
 MANAGER: Final = "apimanager"
 DOMAIN: Final = "apps.example"
