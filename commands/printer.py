@@ -46,6 +46,14 @@ def tell(text: str) -> None:
         sys.stderr.flush()
 
 
+def progress(text: str) -> None:
+    """On a terminal a line whose place the next one takes; elsewhere nothing. "" takes it away."""
+    with suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+
 def document(value: object, output: Output) -> None:
     """One JSON or YAML document, and nothing else."""
     if output.value == "yaml":

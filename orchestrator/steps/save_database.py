@@ -18,6 +18,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     address,
@@ -56,6 +57,7 @@ def copied_in(size_bytes: int, directory: str) -> str:
 
 class SaveDatabase(Step):
     Picture = SavedPicture
+    known_by = KnownBy("probe", "the copy on the disk; only a whole one has its final name")
     kind: Literal["save_database"] = "save_database"
     workload_kind: str
     workload: str

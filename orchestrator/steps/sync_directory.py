@@ -16,6 +16,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     WayBack,
@@ -34,6 +35,7 @@ class TreePicture(Seen):
 
 class SyncDirectory(Step):
     Picture = TreePicture
+    known_by = KnownBy("probe", "the pod's own digests of the files")
     kind: Literal["sync_directory"] = "sync_directory"
     workload_kind: str
     workload: str

@@ -163,6 +163,10 @@ class ModelCluster:
             }
         )
 
+    def template_marks(self) -> dict[str, str | None]:
+        """When each program's template says that it was restarted: here are none but the two Redis."""
+        return {}
+
     # ---- Reader --------------------------------------------------------------------------------
 
     def configmap(self, name: str, key: str) -> ConfigMapSeen | None:
