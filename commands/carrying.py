@@ -51,6 +51,7 @@ def carry(
         watched.hear(entry)
 
     cluster.jobs.keep = journal.put_blob
+    cluster.copies.directory = wiring.copies_of(journal)
     interruption = Interruption()
     guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:

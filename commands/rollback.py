@@ -48,6 +48,7 @@ def rollback(
     refuse_over_a_newer_run(ledger, loaded)
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+        cluster.copies.directory = wiring.copies_of(ledger)
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return

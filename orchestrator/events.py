@@ -377,6 +377,39 @@ class FileCopied(EffectFact):
         return f"copied {self.size_bytes} bytes to {self.path} in pod {self.pod}, sha256 {self.sha256[:12]}"
 
 
+class FileChunkCopiedOut(FileChunkCopied):
+    """It counts as progress as a chunk does that goes in."""
+
+    name = "FileChunkCopiedOut"
+
+    def sentence(self) -> str:
+        end = self.offset_bytes + self.size_bytes
+        return f"bytes {self.offset_bytes} to {end} of {self.path} in pod {self.pod} are on this machine, digest compared"
+
+
+class FileCopiedOut(EffectFact):
+    name = "FileCopiedOut"
+    pod: str
+    path: str
+    target: str  # its name in the directory of copies beside the journal
+    size_bytes: int
+    sha256: str
+
+    def sentence(self) -> str:
+        return (
+            f"copied {self.size_bytes} bytes of {self.path} in pod {self.pod} to {self.target} on this machine, "
+            f"sha256 {self.sha256[:12]}"
+        )
+
+
+class CopyRemoved(EffectFact):
+    name = "CopyRemoved"
+    target: str
+
+    def sentence(self) -> str:
+        return f"removed {self.target} from this machine"
+
+
 class AofRewriteRequested(EffectFact):
     name = "AofRewriteRequested"
     pod: str

@@ -172,6 +172,10 @@ class Reader(Protocol):
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]: ...
 
+    def copied_out(self, target: str) -> FileSeen | None:
+        """A file of the directory of copies on this machine, with its digest; what is not whole is not there."""
+        ...
+
     def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
         """A field of the APIManager of that name; None where there is no such APIManager."""
         ...

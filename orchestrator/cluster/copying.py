@@ -3,7 +3,7 @@
 In: the part file is written in place, chunk by chunk, in any order. What is there already is found by the
 digests that the pod computes of the part, so only what is missing or wrong travels. The digest of every chunk
 is read back from what the file holds. The end is the digest of the whole file, then a rename. Out: ranges are
-read with their digest, written to a part here, and compared with the digest that the pod has of the whole file.
+read with their digest and written to a part here as they come; what is there already is found in the same way.
 
 An attempt begins with a look at everything. While the container is the same, it outlives a few cuts by itself:
 then only what was under way is looked at.
@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from orchestrator.cluster import scripts
-from orchestrator.cluster.execs import Ran, Stdin
+from orchestrator.cluster.execs import Ran, Run
 from orchestrator.cluster.pace import CHUNK_BYTES_MAX, LINES, MIB, Pace
 from orchestrator.cluster.sources import Reading, Source
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PodChanged
@@ -32,13 +32,10 @@ BLOCK_BYTES: Final = 64 * 1024  # chunks begin at a multiple of it, and what a c
 STEPS_BYTES: Final = (32 * MIB, MIB, BLOCK_BYTES)  # of a look: closer only where the step before differs
 LOOK_BYTES: Final = 1024 * MIB  # what one look takes in: of a large file some is known before a cut
 LOOK_SPANS: Final = 64  # as many as fit into the command of one exec
-FETCHED_BYTES_MAX: Final = 4 * MIB  # a chunk that comes out is held in memory until it was compared
 TRIES_MAX: Final = 3  # in a row that bring nothing; then the engine has its say
 PAUSE_SECONDS: Final = 0.2
 DISK_EXIT_CODE: Final = 8
 NO_TOOL_EXIT_CODE: Final = 11
-
-Run = Callable[[list[str], Stdin], Ran]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +88,75 @@ def copy_chunks(run: Run, source: Source, part: str, known: Known | None = None)
     yield from Transfer(look, send, known or Known(), unsure=whole).chunks()
 
 
-def fetch_chunks(run: Run, path: str, size_bytes: int, target: Path) -> Iterator[Chunk]:
-    """Bring the file `target` here to the content of `path` in the pod; yields each chunk that came.
+def fetch_chunks(run: Run, path: str, part: Path, size_bytes: int, known: Known | None = None) -> Iterator[Chunk]:
+    """Bring the file `part` here to the content of `path` in the pod; yields each chunk when it is here and was compared.
 
-    What `target` holds already is kept where the pod's digests say that it is right.
+    Of a part that is here already is kept what the pod's digests confirm, and it is yielded too. The pod is only read.
     """
-    is_new = not target.exists()
-    target.touch(mode=0o600)
-    with target.open("r+b") as file:
-        file.truncate(size_bytes)
-        lock = threading.Lock()
+    is_new = not part.exists()
+    with opened(part, size_bytes) as file:
 
         def fetch(span: Span) -> Chunk:
             offset, size = span
-            ran = run(scripts.argv(scripts.RANGE, path, str(offset), str(size)), b"")
+            arriving = Arriving(file, part, span)
+            numbers = (offset // BLOCK_BYTES, size, BLOCK_BYTES)
+            ran = run(scripts.argv(scripts.RANGE, path, *map(str, numbers)), b"", arriving)
+            if ran.code == NO_TOOL_EXIT_CODE:
+                raise ClusterRefused(f"{path} cannot be compared: {ran.complaint}")
             if ran.code:
                 raise PodChanged(f"{path}: {ran.complaint}")
-            data, last = memoryview(ran.out)[:size], ran.out[size:].split()
-            digest = hashlib.sha256(data).hexdigest()
-            if last != [digest.encode(), scripts.END.encode()]:
+            if arriving.last.split() != [arriving.sha256.encode(), scripts.END.encode()]:
                 raise ClusterUnreachable(f"a chunk of {path} arrived damaged or cut off")
-            with lock:
-                file.seek(offset)
-                file.write(data)
-            return Chunk(offset, size, digest)
+            return Chunk(offset, size, arriving.sha256)
 
         whole = list(cut((0, size_bytes), LOOK_BYTES))
-        look = Look(run, Source.of_file(target), path, is_new=False)
-        known = Known(Pace(FETCHED_BYTES_MAX), told=[(0, size_bytes)])
-        yield from Transfer(look, fetch, known, unsure=[] if is_new else whole, missing=whole if is_new else []).chunks()
-        file.flush()
-        os.fsync(file.fileno())
+        look = Look(run, Source.of_file(part), path, is_new=False)
+        unsure, missing = ([], whole) if is_new else (whole, [])
+        yield from Transfer(look, fetch, known or Known(), unsure=unsure, missing=missing).chunks()
+        os.fsync(file)
+
+
+class Arriving:
+    """A chunk on its way out of a pod: written as it comes, so that after a cut what came has not to come again."""
+
+    def __init__(self, file: int, part: Path, span: Span) -> None:
+        self._file, self._part, (self._at, self._left) = file, part, span
+        self._digest, self.last = hashlib.sha256(), b""
+
+    def __call__(self, piece: bytes) -> None:
+        data, more = piece[: self._left], piece[self._left :]
+        try:
+            os.pwrite(self._file, data, self._at)
+        except OSError as error:
+            raise unwritable(self._part, error) from error
+        self._digest.update(data)
+        self._at, self._left, self.last = self._at + len(data), self._left - len(data), self.last + more
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+@contextmanager
+def opened(part: Path, size_bytes: int) -> Iterator[int]:
+    """A file of this machine that is written in place, with its room taken beforehand. Raises ClusterRefused."""
+    try:
+        file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise unwritable(part, error) from error
+    try:
+        os.ftruncate(file, size_bytes)
+        if size_bytes:
+            os.posix_fallocate(file, 0, size_bytes)
+        yield file
+    except OSError as error:
+        raise unwritable(part, error) from error
+    finally:
+        os.close(file)
+
+
+def unwritable(part: Path, error: OSError) -> ClusterRefused:
+    return ClusterRefused(f"{part} cannot be written on this machine: {error.strerror}")
 
 
 class Look:

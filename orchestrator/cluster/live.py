@@ -14,6 +14,7 @@ from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import scripts
 from orchestrator.cluster.connection import Connection
+from orchestrator.cluster.copies import Copies
 from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.directories import Directories
 from orchestrator.cluster.execs import Execs, Ran, Stdin
@@ -57,7 +58,8 @@ class LiveCluster:
         self.pods = Pods(self.rest, self.execs)
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
-        self.in_files = Files(self.pods, bundle)
+        self.copies = Copies(self.pods)
+        self.in_files = Files(self.pods, bundle, self.copies)
         self.directories = Directories(self.pods, bundle)
         self.jobs = Jobs(self.pods)
         self.databases = Databases(self.pods)
@@ -73,6 +75,8 @@ class LiveCluster:
             fx.PutBack: self.in_files.put_back,
             fx.RemovePath: self.in_files.remove,
             fx.CopyIn: self.in_files.copy_in,
+            fx.CopyOut: self.copies.copy_out,
+            fx.RemoveCopy: self.copies.remove,
             fx.RewriteAof: self.rewrite_aof,
             fx.SwitchAppendingOn: self.switch_appending_on,
             fx.FlushRedis: self.flush_redis,
@@ -128,6 +132,9 @@ class LiveCluster:
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]:
         return self.in_files.seen(workload, paths, digests=digests)
+
+    def copied_out(self, target: str) -> FileSeen | None:
+        return self.copies.seen(target)
 
     def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
         return self.manager.field(manager, path)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator.cluster import scripts
-from orchestrator.cluster.execs import Execs, Ran, Stdin
+from orchestrator.cluster.execs import Execs, Ran, Run, Sink, Stdin
 from orchestrator.cluster.rest import Rest
 from orchestrator.cluster.workloads import container_of
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PodChanged
 from orchestrator.port import WorkloadSeen
 
 At = Mapping[str, Any]  # step and attempt, which every fact of an effect carries
-Run = Callable[[list[str], Stdin], Ran]
 
 COMPLAINT_CHARS_MAX = 200
 QUOTED = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
@@ -29,13 +28,15 @@ class Pods:
         self.rest, self.execs = rest, execs
         self._core = f"/api/v1/namespaces/{rest.connection.namespace}"
 
-    def run(self, pod: str, identity: str, command: list[str], stdin: Stdin = b"") -> Ran:
+    def run(
+        self, pod: str, identity: str, command: list[str], stdin: Stdin = b"", sink: Sink | None = None
+    ) -> Ran:
         """Exec in the container of that identity; another one under its name is refused."""
         found = self.rest.find(f"{self._core}/pods/{pod}")
         container = container_of(found) if found else None
         if container is None or container.identity != identity:
             raise PodChanged(f"pod {pod} was replaced meanwhile")
-        return self.execs.run(pod, container.name, command, stdin)
+        return self.execs.run(pod, container.name, command, stdin, sink)
 
     def script(self, at: fx.InPod | WorkloadSeen, script: str, *arguments: str) -> Ran:
         """Run a long script, sent by stdin."""
@@ -45,8 +46,8 @@ class Pods:
         return ran
 
     def runner(self, effect: fx.InPod) -> Run:
-        def run(command: list[str], stdin: Stdin) -> Ran:
-            return self.run(effect.pod, effect.container, command, stdin)
+        def run(command: list[str], stdin: Stdin, sink: Sink | None = None) -> Ran:
+            return self.run(effect.pod, effect.container, command, stdin, sink)
 
         return run
 
