@@ -66,7 +66,7 @@ class Engine:
     def start(self, moves: list[Move], *, alone: bool) -> None:
         for move in moves:
             if not isinstance(move, Close):
-                self.lanes.start(move.step, self.carry_out(move))
+                self.lanes.start(move.step, self.stopping(self.carry_out(move)))
             elif alone:
                 self.recorder.record(closing(move))
 
@@ -87,6 +87,14 @@ class Engine:
                 self.lanes.wait(None)
             except Exception:
                 continue  # the first error is already on its way up
+
+    def stopping(self, work: Iterator[None]) -> Iterator[None]:
+        """An error of one lane, such as a journal that cannot be written, stops the others before their next effect."""
+        try:
+            yield from work
+        except Exception:
+            self.stop.set()
+            raise
 
     # ---- one move ------------------------------------------------------------------------------
 
@@ -162,12 +170,12 @@ class Engine:
     def perform(self, effects: Iterator[Effect], name: str, attempt: int) -> Iterator[None]:
         for effect in effects:
             self.fence()
+            if self.stop.is_set():
+                return  # begun and not ended: in doubt, and the next look will tell
             for fact in self.cluster.perform(effect, step=name, attempt=attempt):
                 yield
                 self.recorder.record(fact)
                 yield
-            if self.stop.is_set():
-                return  # begun and not ended: in doubt, and the next look will tell
 
     # ---- what a move needs ---------------------------------------------------------------------
 
