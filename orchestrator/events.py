@@ -559,6 +559,26 @@ class DirectoryPutBack(EffectFact):
         return f"put {self.path} in pod {self.pod} back as it was"
 
 
+class HelperStarted(EffectFact):
+    """A pod of ours: it stands for one of the workload's, where none is ready."""
+
+    name = "HelperStarted"
+    pod: str
+    workload: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"started pod {self.pod}, which has {self.path} mounted as {self.workload} has it"
+
+
+class HelperRemoved(EffectFact):
+    name = "HelperRemoved"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"deleted pod {self.pod}, which this run had started"
+
+
 class SecretApplied(EffectFact):
     name = "SecretApplied"
     secret: str

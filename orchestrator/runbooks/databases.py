@@ -20,10 +20,12 @@ from orchestrator.steps.check_directory import CheckDirectory
 from orchestrator.steps.check_rows import CheckRows
 from orchestrator.steps.copy_into_pod import CopyIntoPod
 from orchestrator.steps.load_dump import LoadDump
+from orchestrator.steps.remove_helper import RemoveHelper
 from orchestrator.steps.save_database import SaveDatabase
 from orchestrator.steps.sync_directory import SyncDirectory
 
 LOAD_BUDGET_SECONDS: Final = 7 * 24 * 3600  # a job that still runs is never given up: its size decides
+STORAGE_LEFT: Final = "remove-system-storage-helper"
 ZYNC_APPS: Final = ("zync", "zync-que")
 CITES: Final = {
     "system-database": {"copy": ("9.5.2-1",), "load": ("9.5.2-2", "9.5.2-3")},
@@ -123,21 +125,28 @@ def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *
 def storage_steps(
     storage: StorageMount, file: BundleFile, after: tuple[str, ...], *, is_deleting: bool
 ) -> Iterator[AnyStep]:
-    """Guide 9.5.3, through a pod that has the volume while system-app is down (T3)."""
+    """Guide 9.5.3, through a pod that has the volume while system-app is down (T3).
+
+    The helper pod goes before system-app comes back: a volume that one node has at a time is free again.
+    """
     yield SyncDirectory(
         id="sync-system-storage", title=f"bring {file.name}/ to system-storage", needs=after, cites=("9.5.3-1",),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
         path=storage.path, digest=file.sha256, size_bytes=file.size_bytes,
         is_deleting=is_deleting,
     )
-    yield check_storage(storage, file, "synced", "sync-system-storage")
+    yield check_storage(storage, file, "synced", "sync-system-storage", is_helped=True)
+    yield RemoveHelper(
+        id=STORAGE_LEFT, title="delete the helper pod of system-storage, where one was needed", lane="system-storage",
+        needs=("sync-system-storage", "check-system-storage-synced"), applies="sync-system-storage",
+    )
 
 
-def check_storage(storage: StorageMount, file: BundleFile, when: str, after: str) -> AnyStep:
+def check_storage(storage: StorageMount, file: BundleFile, when: str, after: str, *, is_helped: bool = False) -> AnyStep:
     return CheckDirectory(
         id=f"check-system-storage-{when}", title=f"compare system-storage with {file.name}/", needs=(after,),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
-        path=storage.path,
+        path=storage.path, is_helped=is_helped,
     )
 
 

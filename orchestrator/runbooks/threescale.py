@@ -149,7 +149,7 @@ def ends_of_data(found: Installation, parts: Collection[str]) -> Iterator[str]:
     if "system-database" in parts:
         yield "check-system-database-loaded"
     if "system-storage" in parts:
-        yield "check-system-storage-synced"
+        yield databases.STORAGE_LEFT
     if "zync" in parts:
         yield from [f"scale-up-{app.name}" for app in databases.zync_apps(found)] or ["check-zync-loaded"]
     for name in redis.REDISES:
@@ -193,8 +193,8 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
             yield "what system-app's post hook writes into backend-redis, which is not restored, is not taken back by a rollback"
     if "system-storage" in parts and found.storage:
         yield (
-            f"system-storage is reached through {found.storage.workload}, whose pod cannot start anew while system-app is stopped: "
-            "if it is replaced meanwhile, skip the steps of system-storage and restore it alone afterwards"
+            f"system-storage is reached through a pod of {found.storage.workload}; where none is ready while system-app is "
+            "stopped, a helper pod is started that has the same claim, and is deleted when all of it is there"
         )
     yield from databases.copy_notes(found, bundle, parts, options)
     for app in found.apps:

@@ -267,7 +267,7 @@ KNOWN_FIELDS = {
     "container", "context", "created", "database", "differing", "digest", "directory", "done_bytes",
     "down_to", "effect", "effects", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
     "failures", "field", "field_is_there", "field_value", "fields", "file", "files", "followers", "found",
-    "generation", "has_source", "has_stash", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
+    "generation", "has_source", "has_stash", "helper", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
     "is_admitted", "is_complete", "is_cut_off", "is_deleting", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
     "keys", "kind", "left", "left_bytes", "log", "manager", "mark", "missing", "name", "needs", "not_before", "now",
     "now_ms", "object", "offset_bytes", "parents", "part", "path", "plan", "plan_digest", "pod", "pods",

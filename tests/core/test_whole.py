@@ -266,21 +266,57 @@ def test_a_load_that_ended_with_an_error_is_taken_back(name: str) -> None:
 # ---- a pod of sidekiq that is replaced while system-app is stopped ------------------------------------
 
 
-def test_without_sidekiq_the_storage_is_left_out_by_a_decision() -> None:
-    """Its new pod waits for system-app (T11), and system-storage has no other way in (T3): the run says so and goes on."""
-    history = next(h for h in begin("2.13").deaths(resumed) if h.state().steps and h.state().steps["scale-down-system-app"].status == "finished")
+def stopped(name: str = "2.13") -> History:
+    """A restore that died as soon as system-app was stopped."""
+    return next(h for h in begin(name).deaths(resumed) if h.state().steps and h.state().steps["scale-down-system-app"].status == "finished")
+
+
+def helpers_of(history: History) -> list[str]:
+    return [fact.name for fact in history.facts() if isinstance(fact, ev.HelperStarted | ev.HelperRemoved)]
+
+
+def test_without_sidekiq_a_helper_pod_serves_the_storage() -> None:
+    """sidekiq's new pod waits for system-app (T11), and system-storage has no other way in (T3)."""
+    history = stopped()
     world(history).replace_pod("system-sidekiq")
     state = go_on(history, resumed)
-    assert (state.closed, state.needs) == ("paused", "resume")
-    assert "sync-system-storage: system-sidekiq: its pods are not ready" in state.reason
-    assert state.steps["check-system-database-loaded"].status == "finished", "the other parts have gone on"
-    for step in ("sync-system-storage", "check-system-storage-synced"):
-        assert history.state().steps[step].status in ("failed", "pending")
-        history.live([*skipping(step), *resumed(history)])
-    assert history.state().needs == "verification"
-    assert "check-system-storage-restored" in history.state().reason
-    assert world(history).apps["system-sidekiq"].is_complete
+    assert state.closed == "finished", state.reason
+    assert helpers_of(history) == ["HelperStarted", "HelperRemoved"]
+    assert world(history).digest() == end("2.13")
+    assert go_on(history, turned).closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, "2.13")
 
 
-def skipping(step: str) -> list[ev.Fact]:
-    return [ev.DecisionRecorded(step=step, verdict="skip", reason="restored alone afterwards", by="test")]
+@pytest.mark.parametrize("is_evicted", [False, True], ids=["deleted", "evicted"])
+def test_a_helper_pod_that_goes_is_started_again(is_evicted: bool) -> None:
+    history = stopped()
+    world(history).replace_pod("system-sidekiq")
+    history = next(h for h in history.deaths(resumed) if world(h).helpers)
+    world(history).lose_helper("restore-helper-run", is_evicted=is_evicted)
+    assert go_on(history, resumed).closed == "finished", history.state().reason
+    assert world(history).digest() == end("2.13")
+
+
+def test_a_death_at_every_boundary_with_a_helper_pod(tally: Tally) -> None:
+    history = stopped()
+    world(history).replace_pod("system-sidekiq")
+    chosen, how = some(history.deaths(resumed, seed=5), 7)
+    for n, dead in chosen:
+        back = dead.copy()
+        assert go_on(dead, resumed, seed=n).closed == "finished", (n, dead.state().reason)
+        assert world(dead).digest() == end("2.13"), n
+        assert go_on(back, turned, seed=n).closed == "rolled back", (n, back.state().reason)
+        assert is_as_in_the_beginning(back, "2.13"), n
+    tally(f"2.13, storage by a helper pod: died at {how} of the moments, resumed and taken back ({len(chosen)})")
+
+
+def test_a_rollback_without_sidekiq_takes_the_storage_back_by_a_helper_pod() -> None:
+    """After a finished run, system-app is stopped again on the way back, and sidekiq's pod is replaced then."""
+    dead = next(
+        h for h in carried_out("2.13").deaths(turned)
+        if h.state().phase == "backward" and h.state().steps["scale-up-system-app"].status == "restored"
+    )  # fmt: skip
+    world(dead).replace_pod("system-sidekiq")
+    assert go_on(dead, turned).closed == "rolled back", dead.state().reason
+    assert helpers_of(dead) == ["HelperStarted", "HelperRemoved"]
+    assert is_as_in_the_beginning(dead, "2.13")
