@@ -194,6 +194,18 @@ class StepFoundTorn(StepFact):
         return f"looked: in doubt, {self.reason}"
 
 
+class StepFoundGone(StepFact):
+    """What a step had done is not there any more: it is in doubt again. found_by: the step that needs it, and its picture."""
+
+    name = "StepFoundGone"
+    reason: str
+    found_by: str
+    seen: Json
+
+    def sentence(self) -> str:
+        return f"found by {self.found_by}: what it had done is gone, {self.reason}; it is looked at again"
+
+
 class StepStarted(StepFact):
     """Durable before the first effect of this attempt. `before` is the first picture, in every attempt."""
 
@@ -526,6 +538,17 @@ class DatabaseSaved(Confirmation):
 
     def sentence(self) -> str:
         return f"saved database {self.database} to {self.path} in pod {self.pod}: {self.size_bytes} bytes"
+
+
+class SafetyCopyLost(Confirmation):
+    """From here on the step has no way back: what its way back rests on is gone."""
+
+    name = "SafetyCopyLost"
+    database: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"the safety copy {self.path} is gone: {self.database} as it was before cannot be brought back any more"
 
 
 class MarkRemoved(EffectFact):

@@ -89,6 +89,8 @@ def data_steps(
     applied: tuple[str, ...],
 ) -> Iterator[AnyStep]:
     """What is restored side by side while system-app is down."""
+    app = found.app("system-app")
+    gates = databases.gates_of([app]) if gate and app is not None else ()
     for database in found.databases:
         file = bundle.file_of(database.part)
         if database.part not in parts or file is None:
@@ -96,10 +98,10 @@ def data_steps(
         if database.part == "zync":
             yield from databases.zync_steps(found, database, file, gate, applied, options)
         else:
-            yield from databases.dump_steps(database, file, gate, options)
+            yield from databases.dump_steps(database, file, gate, gates, options)
     storage = bundle.file_of("system-storage")
     if "system-storage" in parts and found.storage and storage:
-        yield from databases.storage_steps(found.storage, storage, gate, is_deleting=options.is_deleting)
+        yield from databases.storage_steps(found.storage, storage, gate, gates, is_deleting=options.is_deleting)
     if "backend-redis" in parts:
         yield decide_queues(options)
     decided = (DECIDED,) if "backend-redis" in parts else ()

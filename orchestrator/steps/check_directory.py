@@ -8,7 +8,7 @@ from typing import Literal, cast
 from orchestrator.effects import Effect
 from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
 from orchestrator.port import Reader, Seen
-from orchestrator.steps.base import DONE, Context, LookingStep, Standing, torn
+from orchestrator.steps.base import DONE, Context, Gate, LookingStep, Standing, opened, torn
 from orchestrator.steps.serving import served, starting, unserved
 from orchestrator.steps.sync_directory import TreePicture, tree_picture
 
@@ -20,11 +20,12 @@ class CheckDirectory(LookingStep):
     workload: str
     source: str
     path: str
+    gates: tuple[Gate, ...] = ()  # what writes there, stopped before
     is_helped: bool = False  # a helper pod is started where no pod of the workload is ready
 
     def probe(self, reader: Reader, ctx: Context) -> TreePicture:
         found = served(reader, ctx, self.workload_kind, self.workload, is_helped=self.is_helped)
-        return tree_picture(reader, found, self.source, self.path, f"{self.path}/.replaced-by-{ctx.run}")
+        return tree_picture(reader, found, self.gates, self.source, self.path, f"{self.path}/.replaced-by-{ctx.run}")
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(TreePicture, seen)
@@ -32,6 +33,8 @@ class CheckDirectory(LookingStep):
             return waiting
         tree = picture.tree
         assert tree is not None
+        if is_open := opened(picture.running):
+            return torn(is_open)
         if tree.missing or tree.differing:
             return torn(f"{self.path}: {tree.missing} entries are missing, {tree.differing} differ")
         return DONE
@@ -45,7 +48,7 @@ class CheckDirectory(LookingStep):
         tree = cast(TreePicture, seen).tree
         if tree is None or standing.name not in ("done", "torn"):
             return
-        fact = VerificationPassed if standing is DONE else VerificationFailed
+        fact = VerificationFailed if tree.missing or tree.differing else VerificationPassed
         total = tree.same + tree.missing + tree.differing
         yield fact(
             step=self.id, attempt=ctx.attempt, subject=f"{self.source}/ in {self.workload}",

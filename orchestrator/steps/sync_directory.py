@@ -7,22 +7,38 @@ it was asked to be set aside as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, cast
 
 from orchestrator.effects import Effect, PutTreeBack, SyncTree
 from orchestrator.port import Reader, Seen, TreeSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, at_rest, left_files, torn
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    Gate,
+    Standing,
+    Step,
+    WayBack,
+    at_rest,
+    left_files,
+    opened,
+    running,
+    torn,
+)
 from orchestrator.steps.serving import ServedPicture, address_of, served, starting, unserved
 
 
 class TreePicture(ServedPicture):
     tree: TreeSeen | None = None
+    running: Mapping[str, int] = {}  # gates that are open
 
 
-def tree_picture(reader: Reader, picture: ServedPicture, source: str, path: str, stash: str) -> TreePicture:
+def tree_picture(
+    reader: Reader, picture: ServedPicture, gates: Iterable[Gate], source: str, path: str, stash: str
+) -> TreePicture:
     tree = reader.tree(picture.server, source, path, stash) if picture.server is not None else None
-    return TreePicture(workload=picture.workload, helper=picture.helper, tree=tree)
+    return TreePicture(workload=picture.workload, helper=picture.helper, tree=tree, running=running(reader, gates))
 
 
 class SyncDirectory(Step):
@@ -34,6 +50,7 @@ class SyncDirectory(Step):
     path: str
     digest: str  # of the bundle's directory
     size_bytes: int = 0  # of its files
+    gates: tuple[Gate, ...] = ()  # what writes there, stopped before
     is_deleting: bool = False  # what only the pod has is set aside
 
     @property
@@ -53,7 +70,7 @@ class SyncDirectory(Step):
 
     def probe(self, reader: Reader, ctx: Context) -> TreePicture:
         found = served(reader, ctx, self.workload_kind, self.workload, is_helped=True)
-        return tree_picture(reader, found, self.source, self.path, self.stash(ctx))
+        return tree_picture(reader, found, self.gates, self.source, self.path, self.stash(ctx))
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(TreePicture, seen)
@@ -63,6 +80,8 @@ class SyncDirectory(Step):
         if not picture.tree.has_source:
             return torn(f"{self.source}/ of the bundle is not there any more")
         is_left = picture.tree.missing or picture.tree.differing or (self.is_deleting and picture.tree.extra)
+        if is_left and (is_open := opened(picture.running)):
+            return torn(is_open)
         return CLEAR if is_left else DONE
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:

@@ -16,6 +16,7 @@ import pytest
 from orchestrator import events as ev
 from orchestrator.drills.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
 from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.model.apps import PATHS, put
 from orchestrator.drills.model.contents import CONTENTS, DEFAULT_HOSTS
 from orchestrator.drills.model.storage import OBJECTS, TREE
 from orchestrator.port import Cluster
@@ -320,3 +321,102 @@ def test_a_rollback_without_sidekiq_takes_the_storage_back_by_a_helper_pod() -> 
     assert go_on(dead, turned).closed == "rolled back", dead.state().reason
     assert helpers_of(dead) == ["HelperStarted", "HelperRemoved"]
     assert is_as_in_the_beginning(dead, "2.13")
+
+
+# ---- zync-database, whose data goes with its pod (T5) ---------------------------------------------------
+
+
+def zync_moments(name: str, *statuses: str) -> list[History]:
+    """Deaths of a restore while zync's load is so, and before its rows were found right."""
+
+    def is_one(history: History) -> bool:
+        steps = history.state().steps
+        return bool(steps) and steps["load-zync"].status in statuses and steps["check-zync-loaded"].status == "pending" and steps["save-zync"].status == "finished"
+
+    return [history for history in begin(name).deaths(resumed, seed=6) if is_one(history)]
+
+
+def lost_copies(history: History) -> list[str]:
+    return [fact.step for fact in history.facts() if isinstance(fact, ev.SafetyCopyLost)]
+
+
+@pytest.mark.parametrize("statuses", [("pending", "ready"), ("started",), ("finished",)], ids=["before", "while", "after"])
+def test_zync_is_loaded_again_where_its_pod_was_replaced(statuses: tuple[str, ...]) -> None:
+    moments = zync_moments("2.13", *statuses)
+    assert moments
+    for n, history in enumerate(moments):
+        world(history).replace_pod("zync-database")
+        assert go_on(history, resumed, seed=n).closed == "finished", (n, history.state().reason)
+        assert lost_copies(history) == ["load-zync"], "said once, and for good"
+        assert history.state().steps["load-zync"].is_copy_lost
+        found, wanted = world(history).digest(), end("2.13")
+        assert found["databases"] == wanted["databases"], n
+        assert found["volumes"] == wanted["volumes"] | {"zync-database": []}, n
+
+
+def test_a_finished_load_that_is_gone_is_told_by_the_check_that_needs_it() -> None:
+    history = zync_moments("2.13", "finished")[0]
+    world(history).replace_pod("zync-database")
+    go_on(history, resumed)
+    (gone,) = [fact for fact in history.facts() if isinstance(fact, ev.StepFoundGone)]
+    assert (gone.step, gone.found_by) == ("load-zync", "check-zync-loaded")
+    assert history.types().count("VerificationFailed") == 0
+    assert [fact.attempt for fact in history.facts() if isinstance(fact, ev.StepStarted) and fact.step == "load-zync"] == [1, 2]
+
+
+def test_deaths_while_zync_is_loaded_again(tally: Tally) -> None:
+    history = zync_moments("2.13", "finished")[0]
+    world(history).replace_pod("zync-database")
+    chosen, how = some(history.deaths(resumed, seed=7), 5)
+    for n, dead in chosen:
+        assert go_on(dead, resumed, seed=n).closed == "finished", (n, dead.state().reason)
+        assert world(dead).digest()["databases"] == end("2.13")["databases"], n
+    tally(f"2.13, zync-database replaced after its load: died at {how} of the moments, resumed, loaded again ({len(chosen)})")
+
+
+def test_a_safety_copy_that_somebody_deleted_is_made_again_before_the_load() -> None:
+    history = next(
+        h for h in begin("2.13").deaths(resumed, seed=8)
+        if h.state().steps and h.state().steps["save-system-database"].status == "finished" and h.state().steps["load-system-database"].status == "pending"
+    )  # fmt: skip
+    saved = world(history).volumes["system-mysql"]
+    (name,) = [path for path in saved if "-before-" in path]
+    del saved[name]
+    assert go_on(history, resumed).closed == "finished", history.state().reason
+    assert [(fact.step, fact.found_by) for fact in history.facts() if isinstance(fact, ev.StepFoundGone)] == [("save-system-database", "load-system-database")]
+    assert lost_copies(history) == []
+    assert go_on(history, turned).closed == "rolled back"
+    assert is_as_in_the_beginning(history, "2.13")
+
+
+# ---- somebody scales up what was stopped --------------------------------------------------------------------
+
+
+def say_replicas(history: History, app: str, replicas: int) -> None:
+    """In the APIManager, as a person would; the operator has acted on it when this returns."""
+    cluster = world(history)
+    assert cluster.spec is not None
+    cluster.spec = put(cluster.spec, PATHS[app], replicas)
+    while cluster.apps[app].replicas != replicas or cluster.apps[app].stopping:
+        cluster.operate()
+
+
+@pytest.mark.parametrize(
+    ("name", "app", "after", "step"),
+    [
+        ("only-system-database", "system-app", "scale-down-system-app", "save-system-database"),
+        ("only-system-database", "system-app", "save-system-database", "load-system-database"),
+        ("only-system-database", "system-app", "load-system-database", "check-system-database-loaded"),
+        ("only-system-storage", "system-app", "scale-down-system-app", "sync-system-storage"),
+        ("only-zync", "zync", "save-zync", "load-zync"),
+    ],
+)
+def test_nothing_is_loaded_under_a_program_that_somebody_has_started_again(name: str, app: str, after: str, step: str) -> None:
+    history = next(h for h in begin(name).deaths(resumed, seed=9) if h.state().steps and h.state().steps[after].status == "finished")
+    say_replicas(history, app, 1)
+    state = go_on(history, resumed)
+    assert (state.closed, state.needs) == ("paused", "decision")
+    assert f"step {step}: {app} (1 pods) was stopped for this and runs again" in state.reason
+    assert state.steps[step].before is None, "it was not begun"
+    say_replicas(history, app, 0)
+    assert go_on(history, resumed).closed == "finished", history.state().reason
