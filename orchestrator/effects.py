@@ -285,6 +285,34 @@ class PutTreeBack(InPod):
         return f"put back what was replaced in {self.path}"
 
 
+class StartHelper(EffectBase):
+    """Start a pod of ours that has the volume at `path` mounted as the pods of a workload have it, and does nothing.
+
+    It has their image, account and security context, so what it writes is as theirs; none of their environment.
+    """
+
+    effect: Literal["start_helper"] = "start_helper"
+    kind: str
+    workload: str
+    path: str
+    helper: str
+    run: str
+
+    def say(self) -> str:
+        return f"start pod {self.helper} with {self.path} of {self.workload}"
+
+
+class RemoveHelper(EffectBase):
+    """Delete a pod that this run has started; another one of its name is refused."""
+
+    effect: Literal["remove_helper"] = "remove_helper"
+    helper: str
+    run: str
+
+    def say(self) -> str:
+        return f"delete pod {self.helper}"
+
+
 class ApplyObject(EffectBase):
     """Create or replace an object from its file in the bundle, sanitised; sha256 is the file's.
 
@@ -352,7 +380,7 @@ class DeleteRoute(EffectBase):
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | CopyOut | RemoveCopy | RewriteAof
     | SwitchAppendingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
-    | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
+    | StartHelper | RemoveHelper | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 
 ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

@@ -187,7 +187,7 @@ class Engine:
         return Context(
             run=self.run, now=label(now), attempt=step.attempt, before=step.before, after=step.after,
             pictures=state.before_of(), epoch=state.epoch, waited_seconds=waited,
-            undo_attempt=step.undo_attempt,
+            undo_attempt=step.undo_attempt, is_copy_lost=step.is_copy_lost,
         )
 
     def attempt(self, name: str) -> int:
@@ -227,6 +227,8 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
             fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
             fact = ev.StepFoundDone(**at, seen=picture)
+        case "gone":
+            return [ev.StepFoundGone(step=standing.step, reason=standing.reason, found_by=step.id, seen=picture)]
         case _:
             fact = ev.StepFoundTorn(**at, reason=standing.reason, seen=picture)
     return [*step.confirm(seen, standing, ctx), fact]

@@ -194,6 +194,18 @@ class StepFoundTorn(StepFact):
         return f"looked: in doubt, {self.reason}"
 
 
+class StepFoundGone(StepFact):
+    """What a step had done is not there any more: it is in doubt again. found_by: the step that needs it, and its picture."""
+
+    name = "StepFoundGone"
+    reason: str
+    found_by: str
+    seen: Json
+
+    def sentence(self) -> str:
+        return f"found by {self.found_by}: what it had done is gone, {self.reason}; it is looked at again"
+
+
 class StepStarted(StepFact):
     """Durable before the first effect of this attempt. `before` is the first picture, in every attempt."""
 
@@ -561,6 +573,17 @@ class DatabaseSaved(Confirmation):
         return f"saved database {self.database} to {self.path} in pod {self.pod}: {self.size_bytes} bytes"
 
 
+class SafetyCopyLost(Confirmation):
+    """From here on the step has no way back: what its way back rests on is gone."""
+
+    name = "SafetyCopyLost"
+    database: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"the safety copy {self.path} is gone: {self.database} as it was before cannot be brought back any more"
+
+
 class MarkRemoved(EffectFact):
     name = "MarkRemoved"
     pod: str
@@ -590,6 +613,26 @@ class DirectoryPutBack(EffectFact):
 
     def sentence(self) -> str:
         return f"put {self.path} in pod {self.pod} back as it was"
+
+
+class HelperStarted(EffectFact):
+    """A pod of ours: it stands for one of the workload's, where none is ready."""
+
+    name = "HelperStarted"
+    pod: str
+    workload: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"started pod {self.pod}, which has {self.path} mounted as {self.workload} has it"
+
+
+class HelperRemoved(EffectFact):
+    name = "HelperRemoved"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"deleted pod {self.pod}, which this run had started"
 
 
 class SecretApplied(EffectFact):

@@ -19,6 +19,7 @@ from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.directories import Directories
 from orchestrator.cluster.execs import Execs, Ran, Stdin
 from orchestrator.cluster.files import Files
+from orchestrator.cluster.helpers import Helpers
 from orchestrator.cluster.hooks import Hooks, Routes
 from orchestrator.cluster.jobs import Jobs
 from orchestrator.cluster.manager import Manager
@@ -30,6 +31,7 @@ from orchestrator.cluster.rollouts import Rollouts
 from orchestrator.cluster.workloads import path_of, workload_seen
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.port import (
+    HELPER,
     ConfigMapSeen,
     DatabaseSeen,
     FieldSeen,
@@ -65,6 +67,7 @@ class LiveCluster:
         self.databases = Databases(self.pods)
         self.rollouts = Rollouts(self.rest)
         self.manager = Manager(self.rest)
+        self.helpers = Helpers(self.rest)
         self.objects = Objects(self.rest, bundle)
         self.hooks = Hooks(self.rest)
         self.in_routes = Routes(self.rest)
@@ -88,6 +91,8 @@ class LiveCluster:
             fx.ForgetMark: self.forget_mark,
             fx.SyncTree: self.directories.sync,
             fx.PutTreeBack: self.directories.put_back,
+            fx.StartHelper: self.helpers.start,
+            fx.RemoveHelper: self.helpers.remove,
             fx.ApplyObject: self.objects.apply,
             fx.PutObjectBack: self.objects.put_back,
             fx.DeleteRoute: self.in_routes.delete,
@@ -113,6 +118,8 @@ class LiveCluster:
         return ConfigMapSeen(resource_version=found["metadata"]["resourceVersion"], text=text)
 
     def workload(self, kind: str, name: str) -> WorkloadSeen | None:
+        if kind == HELPER:
+            return self.helpers.seen(name)
         found = self.rest.find(path_of(self.connection.namespace, kind, name))
         return None if found is None else workload_seen(self.rest, self.connection.namespace, kind, found)
 

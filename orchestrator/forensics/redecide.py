@@ -236,6 +236,7 @@ def context(run: str, told: Told, state: RunState) -> Context:
     return Context(
         run=run, now=stamp(told.at), attempt=known.attempt, before=known.before, after=known.after,
         pictures=state.before_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
+        is_copy_lost=known.is_copy_lost,
     )
 
 
