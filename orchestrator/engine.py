@@ -160,12 +160,14 @@ class Engine:
         yield from self.perform(step.undo(seen, self.context(name)), name, attempt)
 
     def perform(self, effects: Iterator[Effect], name: str, attempt: int) -> Iterator[None]:
+        """The fence stands before each effect, and before each part of one: between two chunks a process can sleep for hours."""
         for effect in effects:
             self.fence()
             for fact in self.cluster.perform(effect, step=name, attempt=attempt):
                 yield
                 self.recorder.record(fact)
                 yield
+                self.fence()
             if self.stop.is_set():
                 return  # begun and not ended: in doubt, and the next look will tell
 
