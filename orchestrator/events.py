@@ -100,7 +100,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: float
+    seconds: int
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
@@ -401,6 +401,16 @@ class AppendingSwitchedOn(EffectFact):
 
     def sentence(self) -> str:
         return f"switched appendonly on in the running Redis of pod {self.pod}"
+
+
+class SavingSwitchedOn(EffectFact):
+    name = "SavingSwitchedOn"
+    pod: str
+    save: str
+    appendonly: str
+
+    def sentence(self) -> str:
+        return f'told the running Redis of pod {self.pod} to save at "{self.save}", appendonly {self.appendonly}'
 
 
 class RedisDatabaseFlushed(EffectFact):

@@ -146,7 +146,7 @@ class RunState:
     needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     applies_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reverses_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    patience_seconds: float = 0.0  # for how long a failing step is tried again, besides the count of failures
+    patience_seconds: int = 0  # for how long a failing step is tried again, besides the count of failures
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
     @property
@@ -196,7 +196,7 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
         case ev.RunResumed():
             require(state.closed in ("", "paused"), state, fact)
             return replace(
-                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0.0
+                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0
             )
         case ev.PatienceGranted():
             require(not state.closed, state, fact)
@@ -282,7 +282,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
         )
     return replace(
         state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps),
-        patience_seconds=0.0,
+        patience_seconds=0,
     )
 
 
