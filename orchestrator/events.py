@@ -706,6 +706,7 @@ def concrete(family: type[Fact]) -> Iterable[type[Fact]]:
 
 
 FACTS: Mapping[str, type[Fact]] = {kind.name: kind for kind in concrete(Fact)}
+FIELDS: Mapping[str, frozenset[str]] = {name: frozenset(kind.model_fields) for name, kind in FACTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -732,7 +733,8 @@ def decode(type_: str, version: int, step: str | None, attempt: int | None, data
     kind = FACTS.get(type_)
     if kind is None or version > kind.version:
         return UnknownFact(type=type_, type_version=version, step=step, attempt=attempt, data=dict(data))
-    known = {key: value for key, value in data.items() if key in kind.model_fields}
+    fields = FIELDS[type_]
+    known = {key: value for key, value in data.items() if key in fields}
     if issubclass(kind, StepFact):
         known |= {"step": step, "attempt": attempt or 0}
     return kind.model_validate(known)

@@ -133,10 +133,10 @@ class Storm(WholeFaults):
             raise ClusterUnreachable(f"the server answered {self.chance.choice((429, 500, 502, 503, 504))}")
 
     def replace_a_pod(self) -> None:
-        """As always; and also those that only come back while system-app runs, as long as it does (T11)."""
+        """As always; and also those that a hook asks for, as long as system-app runs."""
         app = self.cluster.apps.get("system-app")
         if app is not None and app.is_complete and self.chance.random() < 0.3:
-            there = [n for n in ("system-sidekiq", "system-memcache", "backend-listener") if n in self.cluster.apps]
+            there = [n for n in ("system-memcache", "backend-listener") if n in self.cluster.apps]
             self.cluster.replace_pod(self.chance.choice([n for n in there if self.cluster.apps[n].replicas] or ["system-app"]))
         else:
             super().replace_a_pod()

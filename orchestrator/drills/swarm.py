@@ -54,10 +54,8 @@ class Shape:
     is_fresh: bool = False
 
     def begin(self) -> History:
-        return begin_whole(
-            self.release, self.options, original=self.original, engine=self.engine, external=self.external,
-            is_s3=self.is_s3, is_fresh=self.is_fresh,
-        )  # fmt: skip
+        first = first_of(self)
+        return History(first.cluster.copy(), first.plan)
 
     def say(self) -> str:
         words = [self.release, self.engine, f"replicas {self.original}"]
@@ -143,13 +141,16 @@ def shaped(chance: random.Random) -> Shape:
         release, chance.choice(OPTIONS), chance.choice((None, None, 2)), chance.choice(("mysql", "postgresql")),
         chance.choice(ELSEWHERE), chance.random() < 0.1,
     )  # fmt: skip
-    return shape if steps_of(shape) else Shape(release, Options())
+    return shape if shape.begin().plan.steps else Shape(release, Options())
 
 
 @cache
-def steps_of(shape: Shape) -> int:
-    """How many steps its plan has: a part that is not there leaves none."""
-    return len(shape.begin().plan.steps)
+def first_of(shape: Shape) -> History:
+    """The world as it is in the beginning, and its plan."""
+    return begin_whole(
+        shape.release, shape.options, original=shape.original, engine=shape.engine, external=shape.external,
+        is_s3=shape.is_s3, is_fresh=shape.is_fresh,
+    )  # fmt: skip
 
 
 @cache
