@@ -157,6 +157,17 @@ class SwitchAppendingOn(InPod):
         return f"redis-cli CONFIG SET appendonly yes in {self.workload}"
 
 
+class SwitchSavingOn(InPod):
+    """CONFIG SET save and appendonly in the running server, as its configuration says: it may have been started without."""
+
+    effect: Literal["switch_saving_on"] = "switch_saving_on"
+    save: str
+    appendonly: Literal["yes", "no"]
+
+    def say(self) -> str:
+        return f'redis-cli CONFIG SET save "{self.save}", appendonly {self.appendonly} in {self.workload}'
+
+
 class FlushRedis(InPod):
     """FLUSHDB of one database of the running server."""
 
@@ -379,7 +390,7 @@ class DeleteRoute(EffectBase):
 
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | CopyOut | RemoveCopy | RewriteAof
-    | SwitchAppendingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
+    | SwitchAppendingOn | SwitchSavingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
     | StartHelper | RemoveHelper | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 

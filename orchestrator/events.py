@@ -100,7 +100,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: float
+    seconds: int
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
@@ -448,6 +448,16 @@ class AppendingSwitchedOn(EffectFact):
         return f"switched appendonly on in the running Redis of pod {self.pod}"
 
 
+class SavingSwitchedOn(EffectFact):
+    name = "SavingSwitchedOn"
+    pod: str
+    save: str
+    appendonly: str
+
+    def sentence(self) -> str:
+        return f'told the running Redis of pod {self.pod} to save at "{self.save}", appendonly {self.appendonly}'
+
+
 class RedisDatabaseFlushed(EffectFact):
     name = "RedisDatabaseFlushed"
     pod: str
@@ -772,6 +782,7 @@ def concrete(family: type[Fact]) -> Iterable[type[Fact]]:
 
 
 FACTS: Mapping[str, type[Fact]] = {kind.name: kind for kind in concrete(Fact)}
+FIELDS: Mapping[str, frozenset[str]] = {name: frozenset(kind.model_fields) for name, kind in FACTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -798,7 +809,8 @@ def decode(type_: str, version: int, step: str | None, attempt: int | None, data
     kind = FACTS.get(type_)
     if kind is None or version > kind.version:
         return UnknownFact(type=type_, type_version=version, step=step, attempt=attempt, data=dict(data))
-    known = {key: value for key, value in data.items() if key in kind.model_fields}
+    fields = FIELDS[type_]
+    known = {key: value for key, value in data.items() if key in fields}
     if issubclass(kind, StepFact):
         known |= {"step": step, "attempt": attempt or 0}
     return kind.model_validate(known)

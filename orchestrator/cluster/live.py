@@ -82,6 +82,7 @@ class LiveCluster:
             fx.RemoveCopy: self.copies.remove,
             fx.RewriteAof: self.rewrite_aof,
             fx.SwitchAppendingOn: self.switch_appending_on,
+            fx.SwitchSavingOn: self.switch_saving_on,
             fx.FlushRedis: self.flush_redis,
             fx.SetField: self.manager.set_field,
             fx.ScaleWorkload: self.rollouts.scale,
@@ -213,6 +214,10 @@ class LiveCluster:
     def switch_appending_on(self, effect: fx.SwitchAppendingOn, at: At) -> Iterator[ev.EffectFact]:
         self.pods.command(effect, scripts.APPEND)
         yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
+
+    def switch_saving_on(self, effect: fx.SwitchSavingOn, at: At) -> Iterator[ev.EffectFact]:
+        self.pods.command(effect, scripts.SAVE, effect.save, effect.appendonly)
+        yield ev.SavingSwitchedOn(**at, pod=effect.pod, save=effect.save, appendonly=effect.appendonly)
 
     def flush_redis(self, effect: fx.FlushRedis, at: At) -> Iterator[ev.EffectFact]:
         self.databases.flush(effect)

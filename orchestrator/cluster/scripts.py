@@ -125,6 +125,7 @@ mv -- "$1" "$2"
 
 BGREWRITEAOF: Final = "redis-cli BGREWRITEAOF"
 APPEND: Final = "redis-cli CONFIG SET appendonly yes"
+SAVE: Final = 'redis-cli CONFIG SET save "$1" && redis-cli CONFIG SET appendonly "$2"'
 FREE: Final = 'df -Pk "$1" | tail -n 1; echo end'
 
 
