@@ -103,7 +103,7 @@ def show(ledger: Journal, run: str, state: RunState, output: Output) -> None:
     if state.phase == "backward":
         show_way_back(found["rollback"])
     if found["state"] in ("interrupted", "paused"):
-        printer.say(f"go on with: restore resume {run}")
+        printer.say(f"go on with: {wiring.going_on(run, state)}")
 
 
 def show_way_back(found: dict[str, Any]) -> None:
