@@ -12,11 +12,10 @@ from commands.options import Context, JournalPath, Kubeconfig, Namespace, Output
 from orchestrator.errors import ClusterUnreachable, RunUnknown, UsageWrong
 
 if TYPE_CHECKING:
-    from orchestrator.unlocking import Held, Locks
-
     from journal import Journal
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.runs import Loaded
+    from orchestrator.unlocking import Held, Locks
 
 ALIVE = {True: "alive", False: "dead", None: "not to be seen from here"}
 
@@ -44,11 +43,10 @@ def unlock(
     Exit status: 0 shown or taken, 2 no reason was given, 4 not confirmed, 10 unknown run, 11 its holder is alive,
     12 journal damaged, 21 the run was carried on with another journal, 30/31 cluster.
     """
-    from orchestrator.unlocking import locks_of
-    from orchestrator.unlocking import steal as take
-
     from orchestrator.clock import SystemClock
     from orchestrator.cluster.rest import Rest
+    from orchestrator.unlocking import locks_of
+    from orchestrator.unlocking import steal as take
 
     if steal and not reason.strip():
         raise UsageWrong("whoever takes a run from somebody says why", hint=f"restore unlock {run} --steal --reason TEXT")

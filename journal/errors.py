@@ -47,8 +47,8 @@ class RunHeld(JournalError):
 
     def __init__(self, run: str, holder: str, epoch: int, expires_at: str, since: str = "") -> None:
         """since: when its first fact of this epoch was recorded, "" before it has recorded one."""
-        begun = f" since {since}" if since else ""
-        super().__init__(f"the run {run} is held by {holder_in_words(holder)}{begun} (epoch {epoch}) until {expires_at}")
+        begun = f"since {since}" if since else "just now"
+        super().__init__(f"the run {run} is held by {holder_in_words(holder)}, {begun} (epoch {epoch}, until {expires_at})")
         self.run, self.holder, self.epoch, self.expires_at = run, holder, epoch, expires_at
 
 

@@ -29,7 +29,7 @@ class Rest:
     def __init__(self, connection: Connection, fence: Fence | None = None) -> None:
         """fence: asked before each request that may change something."""
         self.connection = connection
-        self._fence = fence or Fence()
+        self.fence = fence or Fence()
 
     def find(self, path: str, query: Mapping[str, str] | None = None) -> Object | None:
         """GET; None for 404."""
@@ -105,7 +105,7 @@ class Rest:
         for attempt in range(ATTEMPTS_MAX):
             api = self.connection.api
             if method in MUTATING:
-                self._fence.check()
+                self.fence.check()
             status, headers, text = self._once(method, path, query, body, content_type)
             pause_seconds = asked_to_wait_seconds(status, headers)
             if pause_seconds is not None and attempt < ATTEMPTS_MAX - 1:
