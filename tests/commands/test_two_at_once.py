@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from journal import Journal
-from orchestrator.rehearsal import digest, seed
+from orchestrator.rehearsal import digest
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.cluster.pods import until
 from tests.commands.program import ROOT, environment, restore
@@ -23,6 +23,12 @@ from tests.commands.test_sessions import begun, facts, journal_of, runs, stop_at
 from tests.conftest import Tally
 
 ROUNDS = 100
+WHOLE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
+# Where it is stopped, at which request of that kind, and what the other one does with the run.
+STOPS = [("pods", 2, "resume"), ("pods", 1, "rollback"), ("rest", 1, "resume")]
+if WHOLE:
+    STOPS = [("pods", n, verb) for n in range(1, 11) for verb in ("resume", "rollback")]
+    STOPS += [("rest", n, "resume") for n in range(1, 5)]
 
 
 @pytest.fixture
@@ -57,6 +63,59 @@ def test_of_two_that_resume_at_the_same_moment_one_acts(halted: str, tmp_path: P
     epochs = [record.epoch for record in records]
     assert epochs == sorted(epochs)
     takings = [record for record in records if record.type == "LeaseTaken"]
-    assert [str(one["holder"]) for one in rounds] == [record.data["holder"].split(":")[1] for record in takings]
+    assert [str(one["holder"]) for one in rounds] == [str(record.data["holder"]).split(":")[1] for record in takings]
     assert len({record.epoch for record in takings}) == len(takings) == len(set(epochs)) == ROUNDS
     tally(f"two resumed one run at the same moment: {ROUNDS} rounds, {len(records)} facts, one epoch acted in each")
+
+
+# ---- asleep -----------------------------------------------------------------------------------------
+
+
+def asleep(cluster: Rehearsed, bundle: Path, home: Path, where: str, number: int) -> subprocess.Popen[str]:
+    words = [where, number, journal_of(home), cluster.kubeconfig, cluster.namespace, bundle, "system-redis"]
+    journal_of(home).parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.commands.asleep", *map(str, words)], cwd=ROOT, env=environment(home),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    until(lambda: process.poll() is not None or state_of(process.pid) == "T")
+    return process
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize(("where", "number", "verb"), STOPS)
+def test_a_request_that_was_kept_back_by_sleep_does_nothing_any_more(
+    where: str, number: int, verb: str, filled: Rehearsed, bundle: Path, tmp_path: Path, tally: Tally
+) -> None:
+    """It was allowed when it was about to be sent; then another one took the run over and ended it."""
+    before = digest.picture(filled)
+    sleeper = asleep(filled, bundle, tmp_path, where, number)
+    if sleeper.poll() is not None:
+        assert WHOLE, sleeper.communicate()
+        pytest.skip("this restore has fewer requests")
+    try:
+        run = str(runs(tmp_path)[0]["run"])
+        held = restore("resume", run, home=tmp_path)
+        assert held.returncode == 11, held.stderr
+        assert f"process {sleeper.pid}, since " in held.stderr
+        words = ("unlock", run, "--steal", "--reason", "it hangs", "--yes")
+        refused = restore(*words, home=tmp_path)
+        assert refused.returncode == 11, refused.stderr
+        assert "--force" in refused.stderr
+        assert restore(*words, "--force", home=tmp_path).returncode == 0
+        ended = restore(verb, run, *(("--yes",) if verb == "rollback" else ()), home=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        after, length = digest.picture(filled), facts(tmp_path)
+        assert verb == "resume" or before.differences(after) == []
+    finally:
+        sleeper.send_signal(signal.SIGCONT)
+    _, said = sleeper.communicate(timeout=60)
+    assert sleeper.returncode == 11, said
+    assert "taken" in said and f"restore log {run}" in said
+    assert after.differences(digest.picture(filled)) == []
+    assert facts(tmp_path) == length
+    why = next(line for line in said.splitlines() if line.startswith("restore: error: "))
+    tally(f"asleep before request {number} to the {where}, {verb} by another: {why.removeprefix('restore: error: ')}")
