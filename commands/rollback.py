@@ -10,6 +10,7 @@ from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose, Yes
 from commands.plan import reversed_order
+from commands.resume import introduce
 from commands.run import ended
 from orchestrator.errors import UsageWrong
 
@@ -55,6 +56,7 @@ def rollback(
         lost = irreversible(loaded)
         kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
+        introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 

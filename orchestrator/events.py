@@ -87,6 +87,18 @@ class LeaseTaken(Fact):
         return f"{self.holder} took the lease on this run"
 
 
+class LockStolen(Fact):
+    """A person took the run from whoever held it. Its epoch is the one that the holder is refused by from here on."""
+
+    name = "LockStolen"
+    holder: str  # from whom, "" where the journal knew of nobody
+    reason: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{self.by} took this run from {self.holder or 'nobody'}: {self.reason}"
+
+
 class RunResumed(Fact):
     name = "RunResumed"
     program: str

@@ -251,6 +251,10 @@ class Guard(Protocol):
         """`head` is SEQ:DIGEST of the journal; is_ours tells whether a head noted before is in its chain."""
         ...
 
+    def confirm(self) -> None:
+        """Raises RunHeldElsewhere when it is not ours any more; ClusterUnreachable when that cannot be seen."""
+        ...
+
     def renew(self, head: str) -> None: ...
 
     def release(self, head: str, *, is_open: bool, is_standing: bool) -> None:

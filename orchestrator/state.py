@@ -196,6 +196,8 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
     match fact:
         case ev.LeaseTaken():
             return replace(state, holder=fact.holder)
+        case ev.LockStolen():
+            return replace(state, holder="")
         case ev.InstallationObserved():
             return state
         case ev.RunResumed():

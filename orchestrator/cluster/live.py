@@ -26,10 +26,11 @@ from orchestrator.cluster.manager import Manager
 from orchestrator.cluster.objects import Objects
 from orchestrator.cluster.pods import At, Pods, whole
 from orchestrator.cluster.redis_answers import configured, redis_seen
-from orchestrator.cluster.rest import Rest
+from orchestrator.cluster.rest import Conflict, Object, Rest
 from orchestrator.cluster.rollouts import Rollouts
 from orchestrator.cluster.workloads import path_of, workload_seen
 from orchestrator.errors import ClusterUnreachable
+from orchestrator.fencing import Fence
 from orchestrator.port import (
     HELPER,
     ConfigMapSeen,
@@ -55,9 +56,10 @@ class LiveCluster:
 
     def __init__(self, connection: Connection, bundle: Path | None = None) -> None:
         self.connection = connection
-        self.rest = Rest(connection)
+        self.fence = Fence()
+        self.rest = Rest(connection, self.fence)
         self.execs = Execs(connection)
-        self.pods = Pods(self.rest, self.execs)
+        self.pods = Pods(self.rest, self.execs, self.fence)
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
         self.copies = Copies(self.pods)
@@ -198,12 +200,14 @@ class LiveCluster:
 
     def edit(self, effect: fx.EditConfigMap, at: At) -> Iterator[ev.EffectFact]:
         pointer = "/data/" + effect.key.replace("~", "~0").replace("/", "~1")
-        patch: list[dict[str, Any]] = [
-            {"op": "test", "path": pointer, "value": effect.expected},
-            {"op": "replace", "path": pointer, "value": effect.text},
-        ]
-        path = f"{self.core}/configmaps/{effect.configmap}"
-        after = self.rest.guarded_patch(path, patch, f"ConfigMap {effect.configmap}")
+        what = f"ConfigMap {effect.configmap}"
+
+        def patch(found: Object) -> list[Object]:
+            if (found.get("data") or {}).get(effect.key) != effect.expected:
+                raise Conflict(f"{what} changed meanwhile")
+            return [{"op": "replace", "path": pointer, "value": effect.text}]
+
+        after = self.rest.change(f"{self.core}/configmaps/{effect.configmap}", patch, what)
         version = after["metadata"]["resourceVersion"]
         yield ev.ConfigMapEdited(**at, configmap=effect.configmap, key=effect.key, resource_version=version)
 
