@@ -241,19 +241,21 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
 
 def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:
     """What a look on the way back leaves in the journal."""
+    fact: Fact
     at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
     match standing.name:
         case "clear":
-            return [ev.StepFoundUndoable(**at, seen=picture)]
+            fact = ev.StepFoundUndoable(**at, seen=picture)
         case "busy":
-            return [ev.StepFoundBusy(**at, reason=standing.reason)]
+            fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
-            return [ev.StepFoundRestored(**at, seen=picture)]
+            fact = ev.StepFoundRestored(**at, seen=picture)
         case "lost":
-            return [ev.StepFailed(**at, reason=standing.reason)]
+            fact = ev.StepFailed(**at, reason=standing.reason)
         case _:
             before, left = ctx.before or {}, ctx.after or {}
-            return [ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)]
+            fact = ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)
+    return [*step.confirm_back(seen, ctx), fact]
 
 
 def closing(move: Close) -> Fact:

@@ -390,6 +390,19 @@ class FileChunkCopied(EffectFact):
         return f"bytes {self.offset_bytes} to {end} of {self.path} are in pod {self.pod}, digest compared"
 
 
+class CopyInterrupted(EffectFact):
+    """A cut that a copy has outlived by itself: it went on, without a retry of its step."""
+
+    name = "CopyInterrupted"
+    pod: str
+    path: str
+    reason: str
+    wasted_bytes: int  # had been sent, and was not there afterwards
+
+    def sentence(self) -> str:
+        return f"the copy of {self.path} was cut and went on: {self.reason}; {self.wasted_bytes} bytes were sent in vain"
+
+
 class FileCopied(EffectFact):
     name = "FileCopied"
     pod: str

@@ -59,11 +59,8 @@ class Copies:
         except OSError as error:
             raise ClusterRefused(f"{path.parent} cannot be made on this machine: {error.strerror}") from error
         known = self._memory.of(effect.container, str(part))
-        for chunk in copying.fetch_chunks(self._pods.runner(effect), effect.path, part, effect.size_bytes, known):
-            yield ev.FileChunkCopiedOut(
-                **at, pod=effect.pod, path=effect.path, offset_bytes=chunk.offset_bytes,
-                size_bytes=chunk.size_bytes, sha256=chunk.sha256,
-            )  # fmt: skip
+        for moved in copying.fetch_chunks(self._pods.runner(effect), effect.path, part, effect.size_bytes, known):
+            yield copying.fact_of(moved, at, effect.pod, effect.path, ev.FileChunkCopiedOut)
         self._memory.forget(effect.container, str(part))
         if digest_file(os.fsencode(part)) != (effect.size_bytes, effect.sha256):
             raise PodChanged(f"{effect.path} in pod {effect.pod} is not what was seen there")

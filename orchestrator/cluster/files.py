@@ -46,11 +46,8 @@ class Files:
         """One fact a chunk, then one for the file."""
         source = unchanged(self._source(effect), effect.size_bytes)
         run, known = self._pods.runner(effect), self._memory.of(effect.container, effect.part)
-        for chunk in copying.copy_chunks(run, Source.of_file(source), effect.part, known):
-            yield ev.FileChunkCopied(
-                **at, pod=effect.pod, path=effect.path, offset_bytes=chunk.offset_bytes,
-                size_bytes=chunk.size_bytes, sha256=chunk.sha256,
-            )  # fmt: skip
+        for moved in copying.copy_chunks(run, Source.of_file(source), effect.part, known):
+            yield copying.fact_of(moved, at, effect.pod, effect.path)
         copying.finish(run, effect.part, effect.path, effect.sha256)
         self._memory.forget(effect.container, effect.part)
         yield ev.FileCopied(

@@ -49,6 +49,7 @@ class Reading:
 
     def __init__(self, source: Source, span: Span) -> None:
         self._source, self._span, self._digest = source, span, hashlib.sha256()
+        self.read_bytes = 0
 
     def __len__(self) -> int:
         return self._span[1]
@@ -59,6 +60,7 @@ class Reading:
             if len(data) != size:
                 raise PlanChanged("a file became shorter while it was copied")
             self._digest.update(data)
+            self.read_bytes += size
             yield data
 
     @property

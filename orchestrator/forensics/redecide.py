@@ -182,6 +182,8 @@ def standing_differences(
         yield Difference(told.seq, told.step, "standing", described(Standing(then, reason)), described(now))
     elif not is_back:
         yield from evidence_differences(told, tuple(step.confirm(seen, now, ctx)), evidence)
+    elif evidence:  # earlier programs left none on the way back
+        yield from evidence_differences(told, tuple(step.confirm_back(seen, ctx)), evidence)
 
 
 def evidence_differences(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from orchestrator.cluster import scripts
-from orchestrator.cluster.copying import BLOCK_BYTES, Chunk
+from orchestrator.cluster.carriers import BLOCK_BYTES, Chunk
+from orchestrator.cluster.copying import Moved
 from orchestrator.cluster.execs import Ran, Sink, Stdin
 from orchestrator.errors import OutcomeUnknown
 from orchestrator.port import WorkloadSeen
@@ -46,6 +47,10 @@ class Line:
                 raise OutcomeUnknown("the line was cut")
 
         return self.live.cluster.pods.run(self.pod.pod, self.pod.container, command, stdin, come if sink else None)
+
+
+def chunks_of(moved: Iterable[Moved]) -> list[Chunk]:
+    return [one for one in moved if isinstance(one, Chunk)]
 
 
 def spans_of(chunks: list[Chunk]) -> list[tuple[int, int]]:

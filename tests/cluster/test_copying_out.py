@@ -15,12 +15,13 @@ import pytest
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import copying
-from orchestrator.cluster.copying import BLOCK_BYTES
+from orchestrator.cluster.carriers import BLOCK_BYTES
+from orchestrator.cluster.copying import Interruption
 from orchestrator.cluster.pace import LINES, MIB
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PlanChanged, PodChanged
 from orchestrator.port import FileSeen, WorkloadSeen
 from orchestrator.spans import joined
-from tests.cluster.lines import Line, spans_of
+from tests.cluster.lines import Line, chunks_of, spans_of
 from tests.cluster.pods import Live, place
 
 NUMBERS = count(1)
@@ -60,7 +61,7 @@ def test_reading_out_changes_nothing_in_the_pod_and_goes_on_where_it_was(line: L
     content, there, part = os.urandom(9 * BLOCK_BYTES), tmp_path / "there", tmp_path / "part"
     there.write_bytes(content + b"written since")
     part.write_bytes(content[: 4 * BLOCK_BYTES])
-    chunks = list(copying.fetch_chunks(line.run, str(there), part, len(content)))
+    chunks = chunks_of(copying.fetch_chunks(line.run, str(there), part, len(content)))
     assert joined(spans_of(chunks)) == [(0, len(content))]
     assert line.come_bytes <= 5 * BLOCK_BYTES + EXTRA_BYTES
     assert (part.read_bytes(), there.read_bytes()) == (content, content + b"written since")
@@ -72,12 +73,16 @@ def test_what_came_before_a_cut_does_not_come_again(line: Line, tmp_path: Path) 
     content, there, part = os.urandom(11 * MIB + 17), tmp_path / "there", tmp_path / "part"
     there.write_bytes(content)
     line.cut_at, line.cut_after_bytes = {2, 9, 12}, 150_000
-    chunks = list(copying.fetch_chunks(line.run, str(there), part, len(content)))
+    moved = list(copying.fetch_chunks(line.run, str(there), part, len(content)))
+    chunks = chunks_of(moved)
     assert part.read_bytes() == content
     assert joined(spans_of(chunks)) == [(0, len(content))]
     assert sum(chunk.size_bytes for chunk in chunks) == len(content)
     under_way = len(line.cut_at) * LINES * BLOCK_BYTES
     assert len(content) <= line.come_bytes <= len(content) + under_way + line.execs * EXTRA_BYTES
+    wasted = sum(cut.wasted_bytes for cut in moved if isinstance(cut, Interruption))
+    assert 0 < wasted <= under_way
+    assert line.come_bytes - len(content) - line.execs * EXTRA_BYTES <= wasted
 
 
 def test_a_line_that_brings_nothing_out_is_given_up(line: Line, tmp_path: Path) -> None:
@@ -161,7 +166,7 @@ def test_a_client_that_is_killed_goes_on_from_what_is_here(live: Live, pod: Work
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert live.cluster.copied_out("copy") is None
     line = Line(live, pod)
-    chunks = list(copying.fetch_chunks(line.run, str(there), copies / "copy.part", len(content)))
+    chunks = chunks_of(copying.fetch_chunks(line.run, str(there), copies / "copy.part", len(content)))
     assert line.come_bytes < len(content) - 2 * MIB
     assert joined(spans_of(chunks)) == [(0, len(content))]
     live.perform(effect)

@@ -274,7 +274,7 @@ KNOWN_FIELDS = {
     "program", "proof", "proofs", "question", "reason", "redis", "replaced", "replicas", "resource_version",
     "restarted_at", "revision", "route", "routes", "rows", "run", "running", "same", "save", "saved", "seconds", "secret", "seen",
     "sha256", "size_bytes", "source", "spec_sha256", "stage", "staged", "stash", "state", "step", "subject", "tables",
-    "target", "task", "text", "tree", "uid", "value", "verdict", "version", "waiting_for", "workload", "workloads",
+    "target", "task", "text", "tree", "uid", "value", "verdict", "version", "waiting_for", "wasted_bytes", "workload", "workloads",
 }  # fmt: skip
 
 
