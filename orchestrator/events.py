@@ -112,7 +112,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: int
+    seconds: int  # the journal holds no fractions: they have no one text
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
@@ -138,6 +138,7 @@ class RollbackOpened(Fact):
     name = "RollbackOpened"
     by: str
     down_to: str = ""
+    program: str = ""
 
     def sentence(self) -> str:
         what = f"back to before {self.down_to}" if self.down_to else "everything"
@@ -157,6 +158,7 @@ class CleanupOpened(Fact):
     name = "CleanupOpened"
     by: str
     effects: tuple[Json, ...]
+    program: str = ""
 
     def sentence(self) -> str:
         return f"{self.by} began to remove what this run keeps on the cluster: {len(self.effects)} things"
