@@ -137,6 +137,8 @@ def carried(case: Case, way: Way, left: History, seed: int) -> Outcome:
 
 def judged(case: Case, way: Way, history: History) -> tuple[Verdict, str]:
     state = history.state()
+    if ev.StepFoundGone.name in history.types():
+        return "wrong", "what a step had done was found to be gone"
     if state.closed != ("finished" if way == "resumed" else "rolled back"):
         return ("asked" if state.needs == "decision" else "wrong"), f"{state.closed}: {state.reason}"
     found, right = (content if way == "resumed" else owned)(history), wanted(case, way)

@@ -1,9 +1,10 @@
 """What a death leaves, as one digest: two deaths that leave the same have the same future, which is carried out once.
 
-The next process knows the journal as far as its state tells, and the world. Left out is what it cannot see or
-cannot tell apart: of a step that has ended all but its first picture (which every step may ask for), the times of facts,
-and the number of the epoch, as the next one is larger in any case. Time stamps are only ever compared with each
-other, so they are numbered in the order in which they appear.
+The next process knows the journal as far as its state tells, and the world. Left out is what it cannot see or cannot
+tell apart: when facts were recorded, and the number of the epoch, as its own is larger in any case; of a step that has
+ended all but its first picture, which every step may ask for. (A step that has ended can begin anew where its work is
+found to be gone. On this model nothing goes but by a restore's own doing, so that would be a failure, and is one in the
+matrix.) Time stamps are only ever compared with each other, so they are numbered in the order in which they appear.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import fields
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,6 +22,18 @@ from orchestrator.events import Entry
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState, fold
 
 STAMP = re.compile(r'"20\d\d-\d\d-\d\dT[\d:.]+Z"')
+# By what they leave out, so that what is added to a state is seen until somebody has said otherwise.
+SEEN_OF_RUN = tuple(
+    field.name
+    for field in fields(RunState)
+    if field.name not in {
+        "run", "opened", "reason", "needs", "holder", "epoch", "seq", "last_at", "opened_at", "steps", "needs_of", "applies_of",
+        "reverses_of",
+    }
+)  # fmt: skip
+SEEN_OF_STEP = tuple(
+    field.name for field in fields(StepState) if field.name not in {"seen", "reason", "started_at", "ended_at"}
+)
 UNSEEN = ("new", "newest_epoch")  # of the model: what the bundle holds, which never changes; and a number of an epoch
 
 
@@ -37,13 +51,11 @@ def picture_of(left: History, opening: Opening) -> str:
 def of_state(state: RunState) -> Any:
     ended = ENDED_FORWARD if state.phase == "forward" else ENDED_BACKWARD
     steps = {name: of_step(step, has_ended=step.status in ended) for name, step in state.steps.items()}
-    return [state.phase, state.closed, state.cleanup, state.patience_seconds, steps]
+    return [[getattr(state, name) for name in SEEN_OF_RUN], steps]
 
 
 def of_step(step: StepState, *, has_ended: bool) -> Any:
-    if has_ended:
-        return [step.status, step.before]
-    return [step.status, step.before, step.after, step.attempt, step.undo_attempt, step.is_overruled]
+    return [getattr(step, name) for name in (("status", "before") if has_ended else SEEN_OF_STEP)]
 
 
 def of_deeds(left: History, state: RunState) -> list[str]:
