@@ -100,26 +100,16 @@ def openings(way: Way) -> tuple[Opening, Opening]:
 # ---- ends ------------------------------------------------------------------------------------------
 
 
-def content(history: History) -> dict[str, Any]:
-    """Everything that a restore may touch."""
+def end_of(history: History, way: Way) -> dict[str, Any]:
+    """What is compared: everything that a restore may touch; after a rollback the marks of restarts too."""
     cluster: Any = history.cluster
-    found: dict[str, Any] = cluster.digest()
+    found: dict[str, Any] = cluster.digest() if way == "resumed" else cluster.owned(history.plan.parts)
     return found
-
-
-def owned(history: History) -> dict[str, Any]:
-    """What has to be as in the beginning after a rollback: the marks of restarts too.
-
-    Where backend-redis is not restored, what system-app's post hook has written into it stays: the plan says so.
-    """
-    cluster: Any = history.cluster
-    found = content(history) | {"marks": cluster.template_marks()}
-    return found if "backend-redis" in history.plan.parts else found | {"backend-redis": None}
 
 
 @cache
 def wanted(case: Case, way: Way) -> dict[str, Any]:
-    return content(case.carried_out(case.seed)) if way == "resumed" else owned(case.begin())
+    return end_of(case.carried_out(case.seed) if way == "resumed" else case.begin(), way)
 
 
 def carried(case: Case, way: Way, left: History, seed: int) -> Outcome:
@@ -141,7 +131,7 @@ def judged(case: Case, way: Way, history: History) -> tuple[Verdict, str]:
         return "wrong", "what a step had done was found to be gone"
     if state.closed != ("finished" if way == "resumed" else "rolled back"):
         return ("asked" if state.needs == "decision" else "wrong"), f"{state.closed}: {state.reason}"
-    found, right = (content if way == "resumed" else owned)(history), wanted(case, way)
+    found, right = end_of(history, way), wanted(case, way)
     different = [name for name in right | found if found.get(name) != right.get(name)]
     return ("wrong", f"another end: {', '.join(different)}") if different else ("same end", "")
 
