@@ -78,9 +78,12 @@ class Case:
     def carried_out(self, seed: int) -> History:
         """Without a death. Raises VerificationMissed where even that does not come to its end."""
         history = self.begin()
-        state = go_on(history, resumed, seed)
-        if state.closed != "finished":
-            raise VerificationMissed(f"a restore on the model that nothing interrupts does not finish: {state.reason}")
+        try:
+            reason = go_on(history, resumed, seed).reason
+        except Exception as error:  # as in `carried`
+            reason = f"{type(error).__name__}: {error}"
+        if history.state().closed != "finished":
+            raise VerificationMissed(f"a restore on the model that nothing interrupts does not finish: {reason}")
         return history
 
     def start(self, way: Way) -> History:
