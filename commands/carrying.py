@@ -54,6 +54,7 @@ def carry(
         watched.hear(entry)
 
     cluster.jobs.keep = journal.put_blob
+    cluster.copies.directory = wiring.copies_of(journal)
     interruption = Interruption()
     guard = InstallationLease(Rest(cluster.connection), clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:

@@ -43,6 +43,7 @@ def cleanup(
     clock = SystemClock()
     try:
         with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+            cluster.copies.directory = wiring.copies_of(ledger)
             found = leftovers(run, loaded.plan, loaded.state, cluster, label(clock.now()))
             if not dry_run and not (loaded.state.cleanup == "finished" and not found):
                 lost = f" {run} can no longer be taken back afterwards." if loaded.state.in_place else ""

@@ -10,6 +10,7 @@ import typer
 from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose
+from commands.replay import tell_what_is_seen_otherwise
 from commands.run import ended
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def resume(
 ) -> None:
     """Go on from the journal: shows what is finished, in doubt and left, then carries on.
 
+    Where another version of this program has carried the run, each place where this one would have decided
+    otherwise is shown first. A run that a newer version has carried is refused.
+
     Exit status: 0 done, 3 stopped, 4 a decision is needed, 6 verification failed, 10 unknown run, 11 held
     by another process, 12 journal damaged, 13 journal too new, 21 another cluster or bundle, 30/31 cluster.
     """
@@ -48,6 +52,7 @@ def resume(
         ended(ledger, run, loaded.state, output)
         return
     refuse_over_a_newer_run(ledger, loaded)
+    tell_what_is_seen_otherwise(ledger, loaded)
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)
     with wiring.cluster_of(loaded, bundle, kubeconfig, context) as cluster:

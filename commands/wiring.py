@@ -53,6 +53,11 @@ def open_journal(given: Path | None, *, write: bool) -> Journal:
         return Journal.open(path, write=write)
 
 
+def copies_of(journal: Journal) -> Path:
+    """Where what is copied out of pods is kept on this machine: beside the journal that tells of it."""
+    return journal.path.with_name(f"{journal.path.name}.copies")
+
+
 def live_cluster(kubeconfig: str, context: str, namespace: str, bundle: Path | None = None) -> LiveCluster:
     from orchestrator.cluster.connection import connect
     from orchestrator.cluster.live import LiveCluster

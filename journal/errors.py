@@ -79,6 +79,12 @@ def from_sqlite(error: sqlite3.Error, path: Path, doing: Literal["read", "writte
     return JournalDamaged(f"the journal {path} is damaged: {error}")
 
 
+def is_failed_fsync(error: BaseException) -> bool:
+    """Whether this is SQLite's word that something it wrote may never reach the disk."""
+    failed = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) in failed
+
+
 @contextmanager
 def translated(path: Path, doing: Literal["read", "written"]) -> Iterator[None]:
     """Lets no exception of SQLite or of the file system out untranslated."""

@@ -19,7 +19,7 @@ from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
 from orchestrator.plan import Plan
 from orchestrator.port import Cluster, Reader
 from orchestrator.recorder import Recorder, entries_of
-from orchestrator.runs import Loaded, Session, explained, user, writer_of
+from orchestrator.runs import Loaded, Session, explained, program, user, writer_of
 from orchestrator.state import RunState, fold
 from orchestrator.steps.base import Context
 
@@ -73,7 +73,7 @@ def sweep(
 
     found = look()
     effects = tuple(effect.model_dump(mode="json") for _, effect in found)
-    recorder.record(ev.CleanupOpened(by=user(), effects=effects))
+    recorder.record(ev.CleanupOpened(by=user(), effects=effects, program=program()))
     for step, effect in found:
         fence()
         for fact in cluster.perform(effect, step=step, attempt=0):

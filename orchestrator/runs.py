@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import importlib.metadata
+import math
 import platform
 import secrets
 import socket
@@ -48,6 +49,7 @@ from orchestrator.port import Cluster, Guard
 from orchestrator.progress import DONE_BYTES
 from orchestrator.recorder import Admit, Published, Recorder, Writer, entries_of
 from orchestrator.state import RunState, fold
+from orchestrator.versions import plan_of, refuse_newer
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # those that cannot be mistaken when typed from a screen
 
@@ -79,8 +81,7 @@ class Loaded:
 
     @property
     def plan(self) -> Plan:
-        assert self.state.opened is not None
-        return Plan.model_validate(self.state.opened.plan)
+        return plan_of(self.run, self.opened)
 
     @property
     def opened(self) -> ev.RunOpened:
@@ -108,7 +109,7 @@ def load(journal: Journal, run: str) -> Loaded:
 
 
 def refuse_unsound(journal: Journal, run: str) -> Loaded:
-    """A run that may be gone on with: chain unbroken, every fact understood. Raises JournalBroken, JournalNewer."""
+    """A run that may be gone on with: chain unbroken, no newer program has acted on it. Raises JournalBroken, JournalNewer."""
     with explained(run):
         verdict = journal.verify(run)
     if verdict.status != "ok":
@@ -116,12 +117,7 @@ def refuse_unsound(journal: Journal, run: str) -> Loaded:
             f"the journal of {run} is {verdict.status}: {verdict.reason}", hint=f"restore verify {run}"
         )
     loaded = load(journal, run)
-    if loaded.state.unknown:
-        raise JournalNewer(
-            f"{run} holds {loaded.state.unknown} facts of a newer version of this program: it can be read, "
-            "not gone on with",
-            hint=f"restore log {run}",
-        )
+    refuse_newer(run, (entry.fact for entry in loaded.entries), program())
     return loaded
 
 
@@ -185,7 +181,7 @@ def with_patience(opening: Opening, seconds: float) -> Opening:
 
     def begun(state: RunState) -> list[Fact]:
         facts = opening(state)
-        return [*facts, ev.PatienceGranted(seconds=seconds)] if facts else facts
+        return [*facts, ev.PatienceGranted(seconds=math.ceil(seconds))] if facts else facts
 
     return begun
 
@@ -198,7 +194,7 @@ def to_roll_back(down_to: str = "") -> Opening:
             return to_resume(state)
         if state.cleanup:
             raise PlanChanged("what this run kept to be taken back was removed by a cleanup", hint="restore runs")
-        return [ev.RollbackOpened(by=user(), down_to=down_to)]
+        return [ev.RollbackOpened(by=user(), down_to=down_to, program=program())]
 
     return opening
 

@@ -14,10 +14,12 @@ from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import scripts
 from orchestrator.cluster.connection import Connection
+from orchestrator.cluster.copies import Copies
 from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.directories import Directories
 from orchestrator.cluster.execs import Execs, Ran, Stdin
 from orchestrator.cluster.files import Files
+from orchestrator.cluster.helpers import Helpers
 from orchestrator.cluster.hooks import Hooks, Routes
 from orchestrator.cluster.jobs import Jobs
 from orchestrator.cluster.manager import Manager
@@ -30,6 +32,7 @@ from orchestrator.cluster.workloads import path_of, workload_seen
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.fencing import Fence
 from orchestrator.port import (
+    HELPER,
     ConfigMapSeen,
     DatabaseSeen,
     FieldSeen,
@@ -59,12 +62,14 @@ class LiveCluster:
         self.pods = Pods(self.rest, self.execs, self.fence)
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
-        self.in_files = Files(self.pods, bundle)
+        self.copies = Copies(self.pods)
+        self.in_files = Files(self.pods, bundle, self.copies)
         self.directories = Directories(self.pods, bundle)
         self.jobs = Jobs(self.pods)
         self.databases = Databases(self.pods)
         self.rollouts = Rollouts(self.rest)
         self.manager = Manager(self.rest)
+        self.helpers = Helpers(self.rest)
         self.objects = Objects(self.rest, bundle)
         self.hooks = Hooks(self.rest)
         self.in_routes = Routes(self.rest)
@@ -75,8 +80,11 @@ class LiveCluster:
             fx.PutBack: self.in_files.put_back,
             fx.RemovePath: self.in_files.remove,
             fx.CopyIn: self.in_files.copy_in,
+            fx.CopyOut: self.copies.copy_out,
+            fx.RemoveCopy: self.copies.remove,
             fx.RewriteAof: self.rewrite_aof,
             fx.SwitchAppendingOn: self.switch_appending_on,
+            fx.SwitchSavingOn: self.switch_saving_on,
             fx.FlushRedis: self.flush_redis,
             fx.SetField: self.manager.set_field,
             fx.ScaleWorkload: self.rollouts.scale,
@@ -86,6 +94,8 @@ class LiveCluster:
             fx.ForgetMark: self.forget_mark,
             fx.SyncTree: self.directories.sync,
             fx.PutTreeBack: self.directories.put_back,
+            fx.StartHelper: self.helpers.start,
+            fx.RemoveHelper: self.helpers.remove,
             fx.ApplyObject: self.objects.apply,
             fx.PutObjectBack: self.objects.put_back,
             fx.DeleteRoute: self.in_routes.delete,
@@ -111,6 +121,8 @@ class LiveCluster:
         return ConfigMapSeen(resource_version=found["metadata"]["resourceVersion"], text=text)
 
     def workload(self, kind: str, name: str) -> WorkloadSeen | None:
+        if kind == HELPER:
+            return self.helpers.seen(name)
         found = self.rest.find(path_of(self.connection.namespace, kind, name))
         return None if found is None else workload_seen(self.rest, self.connection.namespace, kind, found)
 
@@ -130,6 +142,9 @@ class LiveCluster:
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]:
         return self.in_files.seen(workload, paths, digests=digests)
+
+    def copied_out(self, target: str) -> FileSeen | None:
+        return self.copies.seen(target)
 
     def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
         return self.manager.field(manager, path)
@@ -203,6 +218,10 @@ class LiveCluster:
     def switch_appending_on(self, effect: fx.SwitchAppendingOn, at: At) -> Iterator[ev.EffectFact]:
         self.pods.command(effect, scripts.APPEND)
         yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
+
+    def switch_saving_on(self, effect: fx.SwitchSavingOn, at: At) -> Iterator[ev.EffectFact]:
+        self.pods.command(effect, scripts.SAVE, effect.save, effect.appendonly)
+        yield ev.SavingSwitchedOn(**at, pod=effect.pod, save=effect.save, appendonly=effect.appendonly)
 
     def flush_redis(self, effect: fx.FlushRedis, at: At) -> Iterator[ev.EffectFact]:
         self.databases.flush(effect)

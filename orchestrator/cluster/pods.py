@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator import effects as fx
 from orchestrator.cluster import scripts
-from orchestrator.cluster.execs import Execs, Ran, Stdin
+from orchestrator.cluster.execs import Execs, Ran, Run, Sink, Stdin
 from orchestrator.cluster.rest import Rest
 from orchestrator.cluster.workloads import container_of
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PodChanged, RunHeldElsewhere
@@ -16,7 +16,6 @@ from orchestrator.fencing import Fence
 from orchestrator.port import WorkloadSeen
 
 At = Mapping[str, Any]  # step and attempt, which every fact of an effect carries
-Run = Callable[[list[str], Stdin], Ran]
 
 COMPLAINT_CHARS_MAX = 200
 QUOTED = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
@@ -30,7 +29,9 @@ class Pods:
         self.rest, self.execs, self.fence = rest, execs, fence
         self._core = f"/api/v1/namespaces/{rest.connection.namespace}"
 
-    def run(self, pod: str, identity: str, command: list[str], stdin: Stdin = b"") -> Ran:
+    def run(
+        self, pod: str, identity: str, command: list[str], stdin: Stdin = b"", sink: Sink | None = None
+    ) -> Ran:
         """Exec in the container of that identity; another one under its name is refused.
 
         While a run is carried, looks leave its epoch there too: what an older process of the run sends later comes to nothing.
@@ -41,7 +42,7 @@ class Pods:
             raise PodChanged(f"pod {pod} was replaced meanwhile")
         if self.fence.run:
             command = scripts.fenced(command, self.fence.run, self.fence.epoch)
-        ran = self.execs.run(pod, container.name, command, stdin)
+        ran = self.execs.run(pod, container.name, command, stdin, sink)
         if self.fence.run and ran.code == scripts.OLDER_EPOCH:
             raise RunHeldElsewhere(f"run {self.fence.run} was taken over: in pod {pod} {ran.complaint}", hint=f"restore log {self.fence.run}")
         return ran
@@ -56,9 +57,9 @@ class Pods:
         return ran
 
     def runner(self, effect: fx.InPod) -> Run:
-        def run(command: list[str], stdin: Stdin) -> Ran:
+        def run(command: list[str], stdin: Stdin, sink: Sink | None = None) -> Ran:
             self.fence.check()
-            return self.run(effect.pod, effect.container, command, stdin)
+            return self.run(effect.pod, effect.container, command, stdin, sink)
 
         return run
 

@@ -102,12 +102,14 @@ h=$(dd if="$part" bs="$block" skip="$n" count=$(((length+block-1)/block)) 2>/dev
 echo "${h%% *}"; echo end
 """
 
-# path offset length -> these bytes, and after them a line with their sha256
+# path number length block -> so many bytes from block `number` on, and after them a line with their sha256. dd goes
+# there at once, where a tail that counts (busybox) would read everything before
 RANGE: Final = DIGEST + """
-cut() { tail -c "+$(($2+1))" "$1" | head -c "$3"; }
-cut "$@" || exit 8
+[ -f "$1" ] || { echo "$1 does not exist" >&2; exit 2; }
+range() { dd if="$1" bs="$4" skip="$2" count=$((($3+$4-1)/$4)) 2>/dev/null | head -c "$3"; }
+range "$@" || exit 8
 streams_of "$3"
-h=$(cut "$@" | digest) || exit 8
+h=$(range "$@" | digest) || exit 8
 echo "${h%% *}"; echo end
 """
 
@@ -139,6 +141,7 @@ OLDER_EPOCH: Final = 21
 
 BGREWRITEAOF: Final = "redis-cli BGREWRITEAOF"
 APPEND: Final = "redis-cli CONFIG SET appendonly yes"
+SAVE: Final = 'redis-cli CONFIG SET save "$1" && redis-cli CONFIG SET appendonly "$2"'
 FREE: Final = 'df -Pk "$1" | tail -n 1; echo end'
 
 
