@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,12 @@ def test_who_holds_a_run_is_shown_and_stands_on_the_cluster(filled: Rehearsed, b
         with Journal.open(journal_of(tmp_path), write=False) as journal:
             seq, _, head = notes["restore/head"].partition(":")
             assert next(journal.read(run, after=int(seq) - 1)).digest == head
+        elsewhere = tmp_path / "elsewhere"
+        shutil.copytree(journal_of(tmp_path).parent, journal_of(elsewhere).parent)
+        with Journal.open(journal_of(elsewhere), write=True) as copy:
+            copy.release_lease(copy.take_lease(run, "nobody", ttl_seconds=0, steal=True, now=datetime.now(UTC)))
+        refused = restore("resume", run, home=elsewhere)
+        assert (refused.returncode, "this installation is held by run" in refused.stderr) == (11, True), refused.stderr
         table = restore("unlock", run, home=tmp_path).stdout
         assert f"process {process.pid}   alive" in table
     finally:
