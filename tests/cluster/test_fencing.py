@@ -105,7 +105,7 @@ def test_an_object_that_was_changed_and_changed_back_is_not_the_same(live: Live,
     assert live.rest.get(path)["data"] == {"key": "old"}
 
 
-def test_what_others_change_in_the_same_object_is_no_conflict_and_what_is_not_valid_is_told(live: Live, configmap: str) -> None:
+def test_what_others_change_in_the_same_object_is_no_conflict_and_what_is_refused_is_told(live: Live, configmap: str) -> None:
     path, looks = f"{live.cluster.core}/configmaps/{configmap}", count(1)
 
     def annotate() -> None:
@@ -119,5 +119,5 @@ def test_what_others_change_in_the_same_object_is_no_conflict_and_what_is_not_va
         with pytest.raises(Conflict):
             list(cluster.perform(edit, step="s", attempt=1))
         with pytest.raises(ClusterRefused, match="422"):
-            cluster.rest.change(path, lambda found: [{"op": "add", "path": "/data/not a key", "value": "x"}], "it")
+            cluster.rest.change(path, lambda found: [{"op": "remove", "path": "/data/nothing"}], "it")
     assert live.rest.get(path)["data"] == {"key": "new"}
