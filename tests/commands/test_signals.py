@@ -48,10 +48,12 @@ def life(home: Path, chance: random.Random, *words: str) -> tuple[str, int]:
     if terminal.process.poll() is None:
         interrupted(terminal, way)
     code = terminal.ended()
-    if code == 130 and way in ("Ctrl-C", "SIGTERM"):
+    found = runs(home)[0]
+    if way != "Ctrl-C twice":
+        assert found["state"] in ("paused", "finished", "rolled back"), (way, code)
+    if found["state"] == "paused" and way in ("Ctrl-C", "SIGTERM"):
         assert "ending what is under way" in terminal.said
-        assert f"restore resume {runs(home)[0]['run']}" in terminal.said
-        assert runs(home)[0]["state"] == "paused"
+        assert f"restore resume {found['run']}" in terminal.said
     assert "Traceback" not in terminal.said
     return way, code
 
