@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -72,6 +73,9 @@ for verb in VERBS:
 
 def main() -> None:
     """Run a command; exit with the code of the table in commands/exits.py."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)  # the same as Ctrl-C, in every verb
     try:
         app()
     except RestoreError as error:
