@@ -11,6 +11,7 @@ from commands.carrying import carry
 from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose, Yes
 from commands.plan import reversed_order
 from commands.replay import tell_what_is_seen_otherwise
+from commands.resume import introduce
 from commands.run import ended
 from orchestrator.errors import UsageWrong
 
@@ -50,12 +51,14 @@ def rollback(
     tell_what_is_seen_otherwise(ledger, loaded)
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+        cluster.copies.directory = wiring.copies_of(ledger)
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return
         lost = irreversible(loaded)
         kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
+        introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 

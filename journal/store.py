@@ -117,6 +117,11 @@ class Journal:
         with self._transaction() as db:
             leases.release(db, lease)
 
+    def check_lease(self, lease: Lease) -> None:
+        """Raises LeaseLost unless this very taking is the run's newest, and has not been given back."""
+        with self._lock, translated(self.path, "read"):
+            leases.check(self._db, lease)
+
     def lease_of(self, run: str) -> Lease | None:
         """The lease in force or expired, None when nobody holds the run."""
         rows = self._rows("SELECT holder, epoch, expires_at FROM leases WHERE run = ?", run)

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from orchestrator import events as ev
 from orchestrator.clock import Clock, label
-from orchestrator.decide import decide
+from orchestrator.decide import decide, is_waiting
 from orchestrator.effects import Effect
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.events import Fact, Json
@@ -72,7 +72,7 @@ class Engine:
 
     def rest(self, state: RunState, now: datetime) -> None:
         """Until a lane ends, or the time of the next retry."""
-        times = [s.not_before for s in state.steps.values() if s.not_before and s.not_before > now]
+        times = [s.not_before for s in state.steps.values() if s.not_before and is_waiting(s, now)]
         seconds = (min(times) - now).total_seconds() if times else None
         if self.lanes.under_way():
             self.lanes.wait(seconds)
@@ -140,7 +140,10 @@ class Engine:
         standing = step.restored(seen, ctx) if backward else step.standing(seen, ctx)
         facts = found_back(step, seen, standing, ctx) if backward else found(step, seen, standing, ctx)
         busy_with = self.recorder.state.steps[name].reason if move.is_poll else None
-        if standing.name != "busy" or standing.reason != busy_with:
+        if standing.name == "busy" and move.gives_up:
+            failed = ev.StepFailed(step=name, attempt=ctx.attempt, reason=f"{standing.reason}, {move.gives_up}")
+            self.recorder.record(failed)
+        elif standing.name != "busy" or standing.reason != busy_with:
             self.recorder.record(*facts)
 
     def do(self, name: str) -> Iterator[None]:
@@ -168,6 +171,7 @@ class Engine:
         yield from self.perform(step.undo(seen, self.context(name)), name, attempt)
 
     def perform(self, effects: Iterator[Effect], name: str, attempt: int) -> Iterator[None]:
+        """The fence stands before each effect, and before each part of one: between two chunks a process can sleep for hours."""
         for effect in effects:
             self.fence()
             if self.stop.is_set():
@@ -176,6 +180,7 @@ class Engine:
                 yield
                 self.recorder.record(fact)
                 yield
+                self.fence()
 
     # ---- what a move needs ---------------------------------------------------------------------
 
@@ -187,7 +192,7 @@ class Engine:
         return Context(
             run=self.run, now=label(now), attempt=step.attempt, before=step.before, after=step.after,
             pictures=state.before_of(), epoch=state.epoch, waited_seconds=waited,
-            undo_attempt=step.undo_attempt,
+            undo_attempt=step.undo_attempt, is_copy_lost=step.is_copy_lost,
         )
 
     def attempt(self, name: str) -> int:
@@ -197,7 +202,7 @@ class Engine:
     def poll_seconds(self, name: str) -> float:
         since = self.recorder.state.steps[name].busy_since
         waited = (self.clock.now() - since).total_seconds() if since else 0.0
-        return min(POLL_SECONDS_MAX, POLL_SECONDS + waited / 10)
+        return max(POLL_SECONDS, min(POLL_SECONDS_MAX, POLL_SECONDS + waited / 10))  # also where the clock was set back
 
     def retry(self, name: str, error: ClusterUnreachable) -> Fact:
         failures = self.recorder.state.steps[name].failures + 1
@@ -227,6 +232,8 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
             fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
             fact = ev.StepFoundDone(**at, seen=picture)
+        case "gone":
+            return [ev.StepFoundGone(step=standing.step, reason=standing.reason, found_by=step.id, seen=picture)]
         case _:
             fact = ev.StepFoundTorn(**at, reason=standing.reason, seen=picture)
     return [*step.confirm(seen, standing, ctx), fact]
@@ -234,19 +241,21 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
 
 def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:
     """What a look on the way back leaves in the journal."""
+    fact: Fact
     at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
     match standing.name:
         case "clear":
-            return [ev.StepFoundUndoable(**at, seen=picture)]
+            fact = ev.StepFoundUndoable(**at, seen=picture)
         case "busy":
-            return [ev.StepFoundBusy(**at, reason=standing.reason)]
+            fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
-            return [ev.StepFoundRestored(**at, seen=picture)]
+            fact = ev.StepFoundRestored(**at, seen=picture)
         case "lost":
-            return [ev.StepFailed(**at, reason=standing.reason)]
+            fact = ev.StepFailed(**at, reason=standing.reason)
         case _:
             before, left = ctx.before or {}, ctx.after or {}
-            return [ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)]
+            fact = ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)
+    return [*step.confirm_back(seen, ctx), fact]
 
 
 def closing(move: Close) -> Fact:

@@ -187,6 +187,8 @@ def standing_differences(
         yield Difference(told.seq, told.step, "standing", described(Standing(then, reason)), described(now))
     elif not is_back:
         yield from evidence_differences(told, tuple(step.confirm(seen, now, ctx)), evidence)
+    elif evidence:  # earlier programs left none on the way back
+        yield from evidence_differences(told, tuple(step.confirm_back(seen, ctx)), evidence)
 
 
 def evidence_differences(
@@ -241,6 +243,7 @@ def context(run: str, told: Told, state: RunState) -> Context:
     return Context(
         run=run, now=stamp(told.at), attempt=known.attempt, before=known.before, after=known.after,
         pictures=state.before_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
+        is_copy_lost=known.is_copy_lost,
     )
 
 
