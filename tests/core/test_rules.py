@@ -289,6 +289,11 @@ def test_7_every_field_that_can_reach_the_journal_is_known() -> None:
     assert fields - KNOWN_FIELDS == set()
 
 
+def test_the_journal_can_hold_every_field_of_every_fact() -> None:
+    """It takes no fractions: they have no one text."""
+    assert [(name, field) for name, kind in ev.FACTS.items() for field, info in kind.model_fields.items() if info.annotation is float] == []
+
+
 def test_7_no_step_can_see_a_secret_or_write_one() -> None:
     """A Reader has no verb for Secrets but one that gives names of keys; no effect holds a value of one."""
     verbs = {name for name in vars(Reader) if not name.startswith("_")}
