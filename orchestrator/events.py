@@ -100,7 +100,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: float
+    seconds: int
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import importlib.metadata
+import math
 import platform
 import secrets
 import socket
@@ -199,7 +200,7 @@ def with_patience(opening: Opening, seconds: float) -> Opening:
 
     def begun(state: RunState) -> list[Fact]:
         facts = opening(state)
-        return [*facts, ev.PatienceGranted(seconds=seconds)] if facts else facts
+        return [*facts, ev.PatienceGranted(seconds=math.ceil(seconds))] if facts else facts
 
     return begun
 
