@@ -17,6 +17,7 @@ from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
 from commands.export import export
 from commands.log import log
+from commands.pause import pause
 from commands.plan import plan
 from commands.prune import prune
 from commands.rehearse import EPILOG, rehearse
@@ -64,7 +65,7 @@ def root(
 
 
 VERBS = (
-    check, plan, run, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
+    check, plan, run, pause, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
 EPILOGS = {"rehearse": EPILOG}
 for verb in VERBS:
