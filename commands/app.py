@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -77,6 +78,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # the same as Ctrl-C, in every verb
+    atexit.register(printer.let_go)
     try:
         app()
     except RestoreError as error:
@@ -88,7 +90,6 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except printer.OutputLost as error:
         printer.error(f"the output cannot be written: {error}", hint="restore runs")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         sys.exit(BUG)
     except Exception:
         traceback.print_exc()
