@@ -19,6 +19,7 @@ from orchestrator.steps.base import (
     DONE,
     Context,
     Gate,
+    KnownBy,
     Standing,
     Step,
     address,
@@ -60,6 +61,7 @@ def copied_in(size_bytes: int, directory: str) -> str:
 
 class SaveDatabase(Step):
     Picture = SavedPicture
+    known_by = KnownBy("probe", "the copy on the disk; only a whole one has its final name")
     kind: Literal["save_database"] = "save_database"
     workload_kind: str
     workload: str
