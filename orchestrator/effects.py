@@ -97,7 +97,10 @@ class RemovePath(InPod):
 
 
 class CopyIn(InPod):
-    """Copy a file of the bundle to path: to path.part chunk by chunk, compared, then renamed."""
+    """Copy a file of the bundle to path: to path.part chunk by chunk, compared, then renamed.
+
+    origin: "copies" for a file that was copied out of a pod, and is kept on this machine.
+    """
 
     effect: Literal["copy_in"] = "copy_in"
     source: str
@@ -105,9 +108,35 @@ class CopyIn(InPod):
     part: str
     size_bytes: int
     sha256: str
+    origin: Literal["bundle", "copies"] = "bundle"
 
     def say(self) -> str:
         return f"copy {self.source} ({self.size_bytes} bytes) to {self.path}"
+
+
+class CopyOut(InPod):
+    """Copy a file of a pod to this machine, to the directory of copies beside the journal: chunk by chunk,
+    compared, then renamed to `target`. size_bytes and sha256 as they were seen in the pod.
+    """
+
+    effect: Literal["copy_out"] = "copy_out"
+    path: str
+    target: str
+    size_bytes: int
+    sha256: str
+
+    def say(self) -> str:
+        return f"copy {self.path} ({self.size_bytes} bytes) to this machine as {self.target}"
+
+
+class RemoveCopy(EffectBase):
+    """Remove a file that was copied out of a pod from this machine."""
+
+    effect: Literal["remove_copy"] = "remove_copy"
+    target: str
+
+    def say(self) -> str:
+        return f"remove {self.target} from this machine"
 
 
 class RewriteAof(InPod):
@@ -267,6 +296,34 @@ class PutTreeBack(InPod):
         return f"put back what was replaced in {self.path}"
 
 
+class StartHelper(EffectBase):
+    """Start a pod of ours that has the volume at `path` mounted as the pods of a workload have it, and does nothing.
+
+    It has their image, account and security context, so what it writes is as theirs; none of their environment.
+    """
+
+    effect: Literal["start_helper"] = "start_helper"
+    kind: str
+    workload: str
+    path: str
+    helper: str
+    run: str
+
+    def say(self) -> str:
+        return f"start pod {self.helper} with {self.path} of {self.workload}"
+
+
+class RemoveHelper(EffectBase):
+    """Delete a pod that this run has started; another one of its name is refused."""
+
+    effect: Literal["remove_helper"] = "remove_helper"
+    helper: str
+    run: str
+
+    def say(self) -> str:
+        return f"delete pod {self.helper}"
+
+
 class ApplyObject(EffectBase):
     """Create or replace an object from its file in the bundle, sanitised; sha256 is the file's.
 
@@ -332,9 +389,9 @@ class DeleteRoute(EffectBase):
 
 
 Effect = (
-    EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | RewriteAof | SwitchAppendingOn | SwitchSavingOn
-    | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
-    | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
+    EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | CopyOut | RemoveCopy | RewriteAof
+    | SwitchAppendingOn | SwitchSavingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
+    | StartHelper | RemoveHelper | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 
 ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

@@ -66,7 +66,7 @@ class Engine:
     def start(self, moves: list[Move], *, alone: bool) -> None:
         for move in moves:
             if not isinstance(move, Close):
-                self.lanes.start(move.step, self.carry_out(move))
+                self.lanes.start(move.step, self.stopping(self.carry_out(move)))
             elif alone:
                 self.recorder.record(closing(move))
 
@@ -87,6 +87,14 @@ class Engine:
                 self.lanes.wait(None)
             except Exception:
                 continue  # the first error is already on its way up
+
+    def stopping(self, work: Iterator[None]) -> Iterator[None]:
+        """An error of one lane, such as a journal that cannot be written, stops the others before their next effect."""
+        try:
+            yield from work
+        except Exception:
+            self.stop.set()
+            raise
 
     # ---- one move ------------------------------------------------------------------------------
 
@@ -166,13 +174,13 @@ class Engine:
         """The fence stands before each effect, and before each part of one: between two chunks a process can sleep for hours."""
         for effect in effects:
             self.fence()
+            if self.stop.is_set():
+                return  # begun and not ended: in doubt, and the next look will tell
             for fact in self.cluster.perform(effect, step=name, attempt=attempt):
                 yield
                 self.recorder.record(fact)
                 yield
                 self.fence()
-            if self.stop.is_set():
-                return  # begun and not ended: in doubt, and the next look will tell
 
     # ---- what a move needs ---------------------------------------------------------------------
 
@@ -184,7 +192,7 @@ class Engine:
         return Context(
             run=self.run, now=label(now), attempt=step.attempt, before=step.before, after=step.after,
             pictures=state.before_of(), epoch=state.epoch, waited_seconds=waited,
-            undo_attempt=step.undo_attempt,
+            undo_attempt=step.undo_attempt, is_copy_lost=step.is_copy_lost,
         )
 
     def attempt(self, name: str) -> int:
@@ -199,7 +207,8 @@ class Engine:
     def retry(self, name: str, error: ClusterUnreachable) -> Fact:
         failures = self.recorder.state.steps[name].failures + 1
         pause = timedelta(seconds=backoff_seconds(self.run, name, failures))
-        unknown = "; its outcome is unknown" if isinstance(error, OutcomeUnknown) else ""
+        is_to_tell = isinstance(error, OutcomeUnknown) and "outcome is unknown" not in error.message
+        unknown = "; its outcome is unknown" if is_to_tell else ""
         return ev.RetryScheduled(
             step=name, attempt=self.attempt(name), reason=error.message + unknown, failures=failures,
             not_before=self.clock.now() + pause,
@@ -224,6 +233,8 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
             fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
             fact = ev.StepFoundDone(**at, seen=picture)
+        case "gone":
+            return [ev.StepFoundGone(step=standing.step, reason=standing.reason, found_by=step.id, seen=picture)]
         case _:
             fact = ev.StepFoundTorn(**at, reason=standing.reason, seen=picture)
     return [*step.confirm(seen, standing, ctx), fact]
@@ -231,19 +242,21 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
 
 def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:
     """What a look on the way back leaves in the journal."""
+    fact: Fact
     at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
     match standing.name:
         case "clear":
-            return [ev.StepFoundUndoable(**at, seen=picture)]
+            fact = ev.StepFoundUndoable(**at, seen=picture)
         case "busy":
-            return [ev.StepFoundBusy(**at, reason=standing.reason)]
+            fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
-            return [ev.StepFoundRestored(**at, seen=picture)]
+            fact = ev.StepFoundRestored(**at, seen=picture)
         case "lost":
-            return [ev.StepFailed(**at, reason=standing.reason)]
+            fact = ev.StepFailed(**at, reason=standing.reason)
         case _:
             before, left = ctx.before or {}, ctx.after or {}
-            return [ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)]
+            fact = ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)
+    return [*step.confirm_back(seen, ctx), fact]
 
 
 def closing(move: Close) -> Fact:

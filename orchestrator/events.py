@@ -87,6 +87,18 @@ class LeaseTaken(Fact):
         return f"{self.holder} took the lease on this run"
 
 
+class LockStolen(Fact):
+    """A person took the run from whoever held it. Its epoch is the one that the holder is refused by from here on."""
+
+    name = "LockStolen"
+    holder: str  # from whom, "" where the journal knew of nobody
+    reason: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{self.by} took this run from {self.holder or 'nobody'}: {self.reason}"
+
+
 class RunResumed(Fact):
     name = "RunResumed"
     program: str
@@ -100,7 +112,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: int
+    seconds: int  # the journal holds no fractions: they have no one text
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
@@ -126,6 +138,7 @@ class RollbackOpened(Fact):
     name = "RollbackOpened"
     by: str
     down_to: str = ""
+    program: str = ""
 
     def sentence(self) -> str:
         what = f"back to before {self.down_to}" if self.down_to else "everything"
@@ -145,6 +158,7 @@ class CleanupOpened(Fact):
     name = "CleanupOpened"
     by: str
     effects: tuple[Json, ...]
+    program: str = ""
 
     def sentence(self) -> str:
         return f"{self.by} began to remove what this run keeps on the cluster: {len(self.effects)} things"
@@ -192,6 +206,18 @@ class StepFoundTorn(StepFact):
 
     def sentence(self) -> str:
         return f"looked: in doubt, {self.reason}"
+
+
+class StepFoundGone(StepFact):
+    """What a step had done is not there any more: it is in doubt again. found_by: the step that needs it, and its picture."""
+
+    name = "StepFoundGone"
+    reason: str
+    found_by: str
+    seen: Json
+
+    def sentence(self) -> str:
+        return f"found by {self.found_by}: what it had done is gone, {self.reason}; it is looked at again"
 
 
 class StepStarted(StepFact):
@@ -366,6 +392,19 @@ class FileChunkCopied(EffectFact):
         return f"bytes {self.offset_bytes} to {end} of {self.path} are in pod {self.pod}, digest compared"
 
 
+class CopyInterrupted(EffectFact):
+    """A cut that a copy has outlived by itself: it went on, without a retry of its step."""
+
+    name = "CopyInterrupted"
+    pod: str
+    path: str
+    reason: str
+    wasted_bytes: int  # had been sent, and was not there afterwards
+
+    def sentence(self) -> str:
+        return f"the copy of {self.path} was cut and went on: {self.reason}; {self.wasted_bytes} bytes were sent in vain"
+
+
 class FileCopied(EffectFact):
     name = "FileCopied"
     pod: str
@@ -375,6 +414,39 @@ class FileCopied(EffectFact):
 
     def sentence(self) -> str:
         return f"copied {self.size_bytes} bytes to {self.path} in pod {self.pod}, sha256 {self.sha256[:12]}"
+
+
+class FileChunkCopiedOut(FileChunkCopied):
+    """It counts as progress as a chunk does that goes in."""
+
+    name = "FileChunkCopiedOut"
+
+    def sentence(self) -> str:
+        end = self.offset_bytes + self.size_bytes
+        return f"bytes {self.offset_bytes} to {end} of {self.path} in pod {self.pod} are on this machine, digest compared"
+
+
+class FileCopiedOut(EffectFact):
+    name = "FileCopiedOut"
+    pod: str
+    path: str
+    target: str  # its name in the directory of copies beside the journal
+    size_bytes: int
+    sha256: str
+
+    def sentence(self) -> str:
+        return (
+            f"copied {self.size_bytes} bytes of {self.path} in pod {self.pod} to {self.target} on this machine, "
+            f"sha256 {self.sha256[:12]}"
+        )
+
+
+class CopyRemoved(EffectFact):
+    name = "CopyRemoved"
+    target: str
+
+    def sentence(self) -> str:
+        return f"removed {self.target} from this machine"
 
 
 class AofRewriteRequested(EffectFact):
@@ -538,6 +610,17 @@ class DatabaseSaved(Confirmation):
         return f"saved database {self.database} to {self.path} in pod {self.pod}: {self.size_bytes} bytes"
 
 
+class SafetyCopyLost(Confirmation):
+    """From here on the step has no way back: what its way back rests on is gone."""
+
+    name = "SafetyCopyLost"
+    database: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"the safety copy {self.path} is gone: {self.database} as it was before cannot be brought back any more"
+
+
 class MarkRemoved(EffectFact):
     name = "MarkRemoved"
     pod: str
@@ -567,6 +650,26 @@ class DirectoryPutBack(EffectFact):
 
     def sentence(self) -> str:
         return f"put {self.path} in pod {self.pod} back as it was"
+
+
+class HelperStarted(EffectFact):
+    """A pod of ours: it stands for one of the workload's, where none is ready."""
+
+    name = "HelperStarted"
+    pod: str
+    workload: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"started pod {self.pod}, which has {self.path} mounted as {self.workload} has it"
+
+
+class HelperRemoved(EffectFact):
+    name = "HelperRemoved"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"deleted pod {self.pod}, which this run had started"
 
 
 class SecretApplied(EffectFact):

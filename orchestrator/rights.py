@@ -95,6 +95,8 @@ def rights_of_step(step: AnyStep) -> Iterator[Right]:
                 yield from looking_at(original.kind)
         case "resync_routes":
             yield from (Right(verb, ROUTES, "routes") for verb in ("list", "delete"))
+        case "remove_helper":  # which stands for what starts one as well
+            yield from (Right(verb, "", "pods") for verb in ("get", "create", "delete"))
         case "apply_object":
             group, resource = KINDS[step.object_kind]
             yield from (Right(verb, group, resource) for verb in ("get", "create", "patch", "delete"))

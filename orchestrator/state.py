@@ -54,7 +54,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "DecisionRecorded skip": "skipped",
     },
     "failed": {"DecisionRecorded skip": "skipped", "DecisionRecorded done": "finished"},
-    "finished": {},
+    "finished": {"StepFoundGone": "started"},  # by a step that needs it
     "skipped": {},
     "held": {
         "StepFoundUndoable": "undoable",
@@ -118,6 +118,7 @@ class StepState:
     is_asked: bool = False
     is_overruled: bool = False  # a person said: not done, go on from what was seen
     is_verification: bool = False
+    is_copy_lost: bool = False  # the safety copy that its way back rests on was found to be gone
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -195,6 +196,8 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
     match fact:
         case ev.LeaseTaken():
             return replace(state, holder=fact.holder)
+        case ev.LockStolen():
+            return replace(state, holder="")
         case ev.InstallationObserved():
             return state
         case ev.RunResumed():
@@ -321,7 +324,8 @@ def evolve_step(state: RunState, fact: StepFact, at: datetime) -> Mapping[str, S
         return with_step(state, fact.step, came_forward)
     if isinstance(fact, ev.Confirmation):
         verified = step.is_verification or isinstance(fact, ev.VerificationFailed)
-        return with_step(state, fact.step, replace(step, is_verification=verified))
+        is_lost = step.is_copy_lost or isinstance(fact, ev.SafetyCopyLost)
+        return with_step(state, fact.step, replace(step, is_verification=verified, is_copy_lost=is_lost))
     return with_step(state, fact.step, lived(step, next_status(state, step, fact), fact, at))
 
 
@@ -335,6 +339,8 @@ def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
         require(ended, state, fact)
         require(fact.attempt == step.attempt + 1, state, fact)
         require(step.before is None or fact.before == step.before, state, fact)
+    if isinstance(fact, ev.StepFoundGone):
+        require(fact.step in state.needs_of.get(fact.found_by, ()), state, fact)
     if isinstance(fact, ev.StepUndoStarted):
         require(fact.attempt == step.undo_attempt + 1, state, fact)
     if step.is_overruled and status in ("torn", "drifted"):
@@ -344,7 +350,8 @@ def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
 
 def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepState:
     """The step after a fact that the table allowed."""
-    after = partial(replace, step, status=status)
+    gone = {"after": None} if status == "started" else {}  # what it had left may be gone
+    after = partial(replace, step, status=status, **gone)
     match fact:
         case ev.StepFoundBusy():
             return after(reason=fact.reason, busy_since=step.busy_since or at)

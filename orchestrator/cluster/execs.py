@@ -11,13 +11,14 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from orchestrator.cluster.connection import Connection, authorization, reread, tls
-from orchestrator.cluster.faults import refused
+from orchestrator.cluster.faults import ATTEMPTS_MAX, asked_to_wait_seconds, refused
 from orchestrator.errors import ClusterUnreachable, OutcomeUnknown, PodChanged, RestoreError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ CONNECT_SECONDS = 15.0
 PING_SECONDS = 15.0  # an idle line is asked whether it is there, and given up after PINGS_MAX of these
 PINGS_MAX = 4
 STALL_SECONDS = 300.0  # a reader in the pod may stall; a server that is blocked by it answers no ping
-OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # a range of a file that is read, or the names of all files of a volume
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # the names of all files of a volume
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 
 # It warns of every connection that is cut under TLS; that is what the errors here are for.
@@ -47,6 +48,7 @@ class Pieces(Protocol):
 
 
 Stdin = bytes | Pieces
+Sink = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,49 @@ class Ran:
         return lines[-1][:300] if lines else f"exit code {self.code}"
 
 
+class Run(Protocol):
+    """A command in one container, as Execs.run does it."""
+
+    def __call__(self, command: list[str], stdin: Stdin, sink: Sink | None = None) -> Ran: ...
+
+
 class Execs:
     """Runs commands in pods of one namespace."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.protocols: Sequence[str] = PROTOCOLS  # that are offered, newest first
+        self.ping_seconds = PING_SECONDS
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
         self._old: list[aiohttp.ClientSession] = []
+        self._running: set[Future[Ran]] = set()
+        self._is_given_up = False
         threading.Thread(target=self._loop.run_forever, name="exec", daemon=True).start()
 
-    def run(self, pod: str, container: str, command: list[str], stdin: Stdin = b"") -> Ran:
-        """Run to the end. Raises ClusterUnreachable before it began, OutcomeUnknown after."""
-        return self._wait(self._run(pod, container, command, stdin))
+    def run(
+        self, pod: str, container: str, command: list[str], stdin: Stdin = b"", sink: Sink | None = None
+    ) -> Ran:
+        """Run to the end. Raises ClusterUnreachable before it began, OutcomeUnknown after.
+
+        A sink gets stdout piece by piece as it comes, in the thread that serves all execs; else it is in the answer.
+        """
+        running = asyncio.run_coroutine_threadsafe(self._run(pod, container, command, stdin, sink), self._loop)
+        self._running.add(running)
+        if self._is_given_up:
+            running.cancel()
+        try:
+            return running.result()
+        except CancelledError as error:
+            raise OutcomeUnknown(f"the exec in pod {pod} was given up: somebody wants the run to end") from error
+        finally:
+            self._running.discard(running)
+
+    def give_up(self) -> None:
+        """Cut every line that is open, and every one that would be begun from here on."""
+        self._is_given_up = True
+        for running in list(self._running):
+            running.cancel()
 
     def close(self) -> None:
         for session in [*self._old, *([self._session] if self._session else [])]:
@@ -86,12 +118,14 @@ class Execs:
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _run(self, pod: str, container: str, command: list[str], stdin: Stdin) -> Ran:
+    async def _run(
+        self, pod: str, container: str, command: list[str], stdin: Stdin, sink: Sink | None
+    ) -> Ran:
         import aiohttp
 
         socket = await self._connect(self._url(pod, container, command, bool(stdin)))
         sending = asyncio.create_task(send(socket, stdin))
-        receiving = asyncio.create_task(receive(socket, sending))
+        receiving = asyncio.create_task(receive(socket, sending, self.ping_seconds, sink))
         try:
             await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and isinstance(error := sending.exception(), RestoreError):
@@ -111,21 +145,27 @@ class Execs:
         base = self.connection.server.rstrip("/")
         return f"{base}/api/v1/namespaces/{self.connection.namespace}/pods/{pod}/exec?{urlencode(query)}"
 
-    async def _connect(self, url: str, *, is_second: bool = False) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse:
+        """What was refused unheard (429, 401) is asked for again from here, as Rest does it."""
         import aiohttp
 
-        settings = self.connection.configuration
-        try:
-            return await self._upgrade(url)
-        except aiohttp.WSServerHandshakeError as error:
-            if error.status == 404:  # the pod went away between two looks
-                raise PodChanged("the pod is not there any more") from error
-            if error.status == 401 and not is_second and await asyncio.to_thread(reread, self.connection, settings):
-                self._forget_session()  # its certificate may be the old one
-                return await self._connect(url, is_second=True)
-            raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+        for attempt in range(ATTEMPTS_MAX):
+            settings = self.connection.configuration
+            try:
+                return await self._upgrade(url)
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status == 404:  # the pod went away between two looks
+                    raise PodChanged("the pod is not there any more") from error
+                pause_seconds = asked_to_wait_seconds(error.status, error.headers or {})
+                if pause_seconds is not None and attempt < ATTEMPTS_MAX - 1:
+                    await asyncio.sleep(pause_seconds)
+                elif error.status == 401 and not attempt and await asyncio.to_thread(reread, self.connection, settings):
+                    self._forget_session()  # its certificate may be the old one
+                else:
+                    raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+        raise AssertionError("the last attempt returns or raises")
 
     async def _upgrade(self, url: str) -> aiohttp.ClientWebSocketResponse:
         import aiohttp
@@ -137,7 +177,7 @@ class Execs:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
         async with asyncio.timeout(CONNECT_SECONDS):
             return await self._session.ws_connect(
-                URL(url, encoded=True), protocols=PROTOCOLS, headers=authorization(settings),
+                URL(url, encoded=True), protocols=self.protocols, headers=authorization(settings),
                 autoping=False, max_msg_size=0, compress=0, proxy=settings.proxy,
                 server_hostname=settings.tls_server_name,
             )
@@ -163,28 +203,35 @@ async def send(socket: aiohttp.ClientWebSocketResponse, stdin: Stdin) -> None:
         await socket.send_bytes(bytes([255, STDIN]))
 
 
-async def receive(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None]) -> Ran:
+async def receive(
+    socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None], ping_seconds: float, into: Sink | None
+) -> Ran:
     """Everything until the status frame. No status frame: the outcome is unknown."""
     output = {STDOUT: bytearray(), STDERR: bytearray()}
     while True:
-        data = await next_frame(socket, sending)
+        data = await next_frame(socket, sending, ping_seconds)
         if data[:1] == bytes([STATUS]):
             return Ran(exit_code(data[1:]), bytes(output[STDOUT]), bytes(output[STDERR]))
+        if into is not None and data[:1] == bytes([STDOUT]):
+            into(data[1:])
+            continue
         sink = output.get(data[0]) if data else None
         if sink is not None and len(sink) + len(data) <= OUTPUT_BYTES_MAX:
             sink += data[1:]
 
 
-async def next_frame(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None]) -> bytes:
+async def next_frame(
+    socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None], ping_seconds: float
+) -> bytes:
     """The next data frame. An idle line is pinged; one that answers nothing is an unknown outcome."""
     import aiohttp
 
     silent_seconds = 0.0
-    while silent_seconds < (PING_SECONDS * PINGS_MAX if sending.done() else STALL_SECONDS):
+    while silent_seconds < (ping_seconds * PINGS_MAX if sending.done() else STALL_SECONDS):
         try:
-            message = await asyncio.wait_for(socket.receive(), PING_SECONDS)
+            message = await asyncio.wait_for(socket.receive(), ping_seconds)
         except TimeoutError:
-            silent_seconds += PING_SECONDS
+            silent_seconds += ping_seconds
             if sending.done():
                 await socket.ping()
             continue
