@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -16,6 +18,7 @@ from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
 from commands.export import export
 from commands.log import log
+from commands.pause import pause
 from commands.plan import plan
 from commands.prune import prune
 from commands.rehearse import EPILOG, rehearse
@@ -27,8 +30,9 @@ from commands.rollback import rollback
 from commands.run import run
 from commands.runs import runs
 from commands.status import status
+from commands.unlock import unlock
 from commands.verify import verify
-from orchestrator.errors import RestoreError
+from orchestrator.errors import Interrupted, RestoreError
 
 EXIT_STATUS = "Exit status: " + ", ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
 
@@ -62,7 +66,7 @@ def root(
 
 
 VERBS = (
-    check, plan, run, resume, resolve, rollback, cleanup, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
+    check, plan, run, pause, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
 EPILOGS = {"rehearse": EPILOG}
 for verb in VERBS:
@@ -71,16 +75,21 @@ for verb in VERBS:
 
 def main() -> None:
     """Run a command; exit with the code of the table in commands/exits.py."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)  # the same as Ctrl-C, in every verb
+    atexit.register(printer.let_go)
     try:
         app()
     except RestoreError as error:
         printer.error(error.message, hint=error.hint)
+        if isinstance(error, Interrupted):
+            os._exit(INTERRUPTED)  # what hangs on a dead line must not keep whoever wants to end
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except printer.OutputLost as error:
         printer.error(f"the output cannot be written: {error}", hint="restore runs")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         sys.exit(BUG)
     except Exception:
         traceback.print_exc()

@@ -34,6 +34,7 @@ def cleanup(
     from orchestrator.cleanup import clean_up, leftovers, refuse_before_its_end
     from orchestrator.clock import SystemClock, label
     from orchestrator.cluster.leases import InstallationLease
+    from orchestrator.cluster.rest import Rest
     from orchestrator.runs import Session, refuse_unsound
 
     ledger = wiring.open_journal(journal, write=not dry_run)
@@ -48,10 +49,10 @@ def cleanup(
                 lost = f" {run} can no longer be taken back afterwards." if loaded.state.in_place else ""
                 wiring.confirm(f"Remove {len(found)} things that {run} keeps on the cluster?{lost}", yes=yes)
                 guard = InstallationLease(
-                    cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"), may_be_below=True
+                    Rest(cluster.connection), clock.now, lambda text: printer.tell(f"restore: warning: {text}"), may_be_below=True
                 )
                 heard = printer.Progress(loaded.plan, verbose=verbose)
-                clean_up(Session(ledger, cluster, clock, heard=heard, guard=guard), loaded)
+                clean_up(Session(ledger, cluster, clock, heard=heard, guard=guard, fence=cluster.fence), loaded)
     finally:
         clock.close()
     show(run, found, output, dry_run=dry_run)

@@ -244,6 +244,11 @@ def outcome(run: str, state: RunState) -> RestoreError | None:
     return RunHalted(state.reason or "the run was stopped", hint=hint)
 
 
+def going_on(run: str, state: RunState) -> str:
+    """The command that goes on with a run."""
+    return f"restore rollback {run}" if state.phase == "backward" else f"restore resume {run}"
+
+
 def stands(run: str, state: RunState) -> str:
     """Where a run stands, in one sentence."""
     ended = sum(s.status in ("finished", "skipped", "restored", "untouched") for s in state.steps.values())

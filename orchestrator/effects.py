@@ -157,6 +157,17 @@ class SwitchAppendingOn(InPod):
         return f"redis-cli CONFIG SET appendonly yes in {self.workload}"
 
 
+class SwitchSavingOn(InPod):
+    """CONFIG SET save and appendonly in the running server, as its configuration says: it may have been started without."""
+
+    effect: Literal["switch_saving_on"] = "switch_saving_on"
+    save: str
+    appendonly: Literal["yes", "no"]
+
+    def say(self) -> str:
+        return f'redis-cli CONFIG SET save "{self.save}", appendonly {self.appendonly} in {self.workload}'
+
+
 class FlushRedis(InPod):
     """FLUSHDB of one database of the running server."""
 
@@ -285,6 +296,34 @@ class PutTreeBack(InPod):
         return f"put back what was replaced in {self.path}"
 
 
+class StartHelper(EffectBase):
+    """Start a pod of ours that has the volume at `path` mounted as the pods of a workload have it, and does nothing.
+
+    It has their image, account and security context, so what it writes is as theirs; none of their environment.
+    """
+
+    effect: Literal["start_helper"] = "start_helper"
+    kind: str
+    workload: str
+    path: str
+    helper: str
+    run: str
+
+    def say(self) -> str:
+        return f"start pod {self.helper} with {self.path} of {self.workload}"
+
+
+class RemoveHelper(EffectBase):
+    """Delete a pod that this run has started; another one of its name is refused."""
+
+    effect: Literal["remove_helper"] = "remove_helper"
+    helper: str
+    run: str
+
+    def say(self) -> str:
+        return f"delete pod {self.helper}"
+
+
 class ApplyObject(EffectBase):
     """Create or replace an object from its file in the bundle, sanitised; sha256 is the file's.
 
@@ -351,8 +390,8 @@ class DeleteRoute(EffectBase):
 
 Effect = (
     EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | CopyOut | RemoveCopy | RewriteAof
-    | SwitchAppendingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
-    | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
+    | SwitchAppendingOn | SwitchSavingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
+    | StartHelper | RemoveHelper | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 
 ANY_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="effect")])

@@ -87,6 +87,18 @@ class LeaseTaken(Fact):
         return f"{self.holder} took the lease on this run"
 
 
+class LockStolen(Fact):
+    """A person took the run from whoever held it. Its epoch is the one that the holder is refused by from here on."""
+
+    name = "LockStolen"
+    holder: str  # from whom, "" where the journal knew of nobody
+    reason: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{self.by} took this run from {self.holder or 'nobody'}: {self.reason}"
+
+
 class RunResumed(Fact):
     name = "RunResumed"
     program: str
@@ -100,7 +112,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: int
+    seconds: int  # the journal holds no fractions: they have no one text
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
@@ -126,6 +138,7 @@ class RollbackOpened(Fact):
     name = "RollbackOpened"
     by: str
     down_to: str = ""
+    program: str = ""
 
     def sentence(self) -> str:
         what = f"back to before {self.down_to}" if self.down_to else "everything"
@@ -145,6 +158,7 @@ class CleanupOpened(Fact):
     name = "CleanupOpened"
     by: str
     effects: tuple[Json, ...]
+    program: str = ""
 
     def sentence(self) -> str:
         return f"{self.by} began to remove what this run keeps on the cluster: {len(self.effects)} things"
@@ -192,6 +206,18 @@ class StepFoundTorn(StepFact):
 
     def sentence(self) -> str:
         return f"looked: in doubt, {self.reason}"
+
+
+class StepFoundGone(StepFact):
+    """What a step had done is not there any more: it is in doubt again. found_by: the step that needs it, and its picture."""
+
+    name = "StepFoundGone"
+    reason: str
+    found_by: str
+    seen: Json
+
+    def sentence(self) -> str:
+        return f"found by {self.found_by}: what it had done is gone, {self.reason}; it is looked at again"
 
 
 class StepStarted(StepFact):
@@ -454,6 +480,16 @@ class AppendingSwitchedOn(EffectFact):
         return f"switched appendonly on in the running Redis of pod {self.pod}"
 
 
+class SavingSwitchedOn(EffectFact):
+    name = "SavingSwitchedOn"
+    pod: str
+    save: str
+    appendonly: str
+
+    def sentence(self) -> str:
+        return f'told the running Redis of pod {self.pod} to save at "{self.save}", appendonly {self.appendonly}'
+
+
 class RedisDatabaseFlushed(EffectFact):
     name = "RedisDatabaseFlushed"
     pod: str
@@ -579,6 +615,17 @@ class DatabaseSaved(Confirmation):
         return f"saved database {self.database} to {self.path} in pod {self.pod}: {self.size_bytes} bytes"
 
 
+class SafetyCopyLost(Confirmation):
+    """From here on the step has no way back: what its way back rests on is gone."""
+
+    name = "SafetyCopyLost"
+    database: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"the safety copy {self.path} is gone: {self.database} as it was before cannot be brought back any more"
+
+
 class MarkRemoved(EffectFact):
     name = "MarkRemoved"
     pod: str
@@ -608,6 +655,26 @@ class DirectoryPutBack(EffectFact):
 
     def sentence(self) -> str:
         return f"put {self.path} in pod {self.pod} back as it was"
+
+
+class HelperStarted(EffectFact):
+    """A pod of ours: it stands for one of the workload's, where none is ready."""
+
+    name = "HelperStarted"
+    pod: str
+    workload: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"started pod {self.pod}, which has {self.path} mounted as {self.workload} has it"
+
+
+class HelperRemoved(EffectFact):
+    name = "HelperRemoved"
+    pod: str
+
+    def sentence(self) -> str:
+        return f"deleted pod {self.pod}, which this run had started"
 
 
 class SecretApplied(EffectFact):
@@ -747,6 +814,7 @@ def concrete(family: type[Fact]) -> Iterable[type[Fact]]:
 
 
 FACTS: Mapping[str, type[Fact]] = {kind.name: kind for kind in concrete(Fact)}
+FIELDS: Mapping[str, frozenset[str]] = {name: frozenset(kind.model_fields) for name, kind in FACTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -773,7 +841,8 @@ def decode(type_: str, version: int, step: str | None, attempt: int | None, data
     kind = FACTS.get(type_)
     if kind is None or version > kind.version:
         return UnknownFact(type=type_, type_version=version, step=step, attempt=attempt, data=dict(data))
-    known = {key: value for key, value in data.items() if key in kind.model_fields}
+    fields = FIELDS[type_]
+    known = {key: value for key, value in data.items() if key in fields}
     if issubclass(kind, StepFact):
         known |= {"step": step, "attempt": attempt or 0}
     return kind.model_validate(known)

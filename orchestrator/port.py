@@ -7,12 +7,14 @@ implemented by cluster/live.py for any cluster with a kubeconfig, and by a model
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.effects import Effect, Engine
 from orchestrator.events import EffectFact, Json
+
+HELPER: Final = "Pod"  # the kind of a pod of ours that stands for one of a workload's: it is a workload of its own
 
 
 class Seen(BaseModel):
@@ -30,7 +32,10 @@ class FileSeen(Seen):
 
 
 class WorkloadSeen(Seen):
-    """A Deployment or DeploymentConfig with the pod that serves it now."""
+    """A Deployment or DeploymentConfig with the pod that serves it now.
+
+    Of a HELPER: replicas is 0 once it is being deleted, pods is 0 when it has ended and serves no more.
+    """
 
     kind: str
     replicas: int | None
@@ -246,6 +251,10 @@ class Guard(Protocol):
         """`head` is SEQ:DIGEST of the journal; is_ours tells whether a head noted before is in its chain."""
         ...
 
+    def confirm(self) -> None:
+        """Raises RunHeldElsewhere when it is not ours any more; ClusterUnreachable when that cannot be seen."""
+        ...
+
     def renew(self, head: str) -> None: ...
 
     def release(self, head: str, *, is_open: bool, is_standing: bool) -> None:
@@ -254,6 +263,7 @@ class Guard(Protocol):
 
 
 __all__ = [
+    "HELPER",
     "Cluster",
     "ConfigMapSeen",
     "DatabaseSeen",

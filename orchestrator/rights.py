@@ -32,7 +32,7 @@ KINDS: Final = {"Secret": ("", "secrets"), "ConfigMap": ("", "configmaps"), "API
 IN_POD_KINDS: Final = frozenset(
     {
         "copy_into_pod", "save_database", "load_dump", "check_rows", "sync_directory", "check_directory",
-        "set_aside_file", "flush_queues", "rewrite_aof", "keep_appending", "check_redis_keys", "run_rake",
+        "set_aside_file", "flush_queues", "rewrite_aof", "keep_appending", "keep_saving", "check_redis_keys", "run_rake",
         "check_backend", "resync_routes", "roll_out",
     }
 )
@@ -95,6 +95,8 @@ def rights_of_step(step: AnyStep) -> Iterator[Right]:
                 yield from looking_at(original.kind)
         case "resync_routes":
             yield from (Right(verb, ROUTES, "routes") for verb in ("list", "delete"))
+        case "remove_helper":  # which stands for what starts one as well
+            yield from (Right(verb, "", "pods") for verb in ("get", "create", "delete"))
         case "apply_object":
             group, resource = KINDS[step.object_kind]
             yield from (Right(verb, group, resource) for verb in ("get", "create", "patch", "delete"))

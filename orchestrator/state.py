@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 
 from orchestrator import events as ev
@@ -53,7 +54,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "DecisionRecorded skip": "skipped",
     },
     "failed": {"DecisionRecorded skip": "skipped", "DecisionRecorded done": "finished"},
-    "finished": {},
+    "finished": {"StepFoundGone": "started"},  # by a step that needs it
     "skipped": {},
     "held": {
         "StepFoundUndoable": "undoable",
@@ -117,6 +118,7 @@ class StepState:
     is_asked: bool = False
     is_overruled: bool = False  # a person said: not done, go on from what was seen
     is_verification: bool = False
+    is_copy_lost: bool = False  # the safety copy that its way back rests on was found to be gone
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -146,7 +148,7 @@ class RunState:
     needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     applies_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reverses_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    patience_seconds: float = 0.0  # for how long a failing step is tried again, besides the count of failures
+    patience_seconds: int = 0  # for how long a failing step is tried again, besides the count of failures
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
     @property
@@ -169,14 +171,17 @@ def fold(entries: Iterable[Entry], start: RunState | None = None) -> RunState:
 
 def evolve(state: RunState, entry: Entry) -> RunState:
     """The state after one more fact. Raises IllegalFact and changes nothing when it cannot follow."""
-    fact = entry.fact
+    fact, steps, unknown = entry.fact, state.steps, state.unknown
     if isinstance(fact, ev.UnknownFact):
-        after = replace(state, unknown=state.unknown + 1)
+        unknown += 1
     elif isinstance(fact, StepFact):
-        after = evolve_step(state, fact, entry.recorded_at)
+        steps = evolve_step(state, fact, entry.recorded_at)
     else:
-        after = evolve_run(state, fact, entry.recorded_at)
-    return replace(after, seq=entry.seq, last_at=entry.recorded_at, epoch=max(state.epoch, entry.epoch))
+        state = evolve_run(state, fact, entry.recorded_at)
+        steps = state.steps
+    return replace(
+        state, steps=steps, unknown=unknown, seq=entry.seq, last_at=entry.recorded_at, epoch=max(state.epoch, entry.epoch)
+    )
 
 
 # ---- the run -----------------------------------------------------------------------------------
@@ -191,12 +196,14 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
     match fact:
         case ev.LeaseTaken():
             return replace(state, holder=fact.holder)
+        case ev.LockStolen():
+            return replace(state, holder="")
         case ev.InstallationObserved():
             return state
         case ev.RunResumed():
             require(state.closed in ("", "paused"), state, fact)
             return replace(
-                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0.0
+                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0
             )
         case ev.PatienceGranted():
             require(not state.closed, state, fact)
@@ -282,7 +289,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
         )
     return replace(
         state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps),
-        patience_seconds=0.0,
+        patience_seconds=0,
     )
 
 
@@ -301,23 +308,24 @@ def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:
 # ---- a step ------------------------------------------------------------------------------------
 
 
-def evolve_step(state: RunState, fact: StepFact, at: datetime) -> RunState:
-    """A fact about one step."""
+def evolve_step(state: RunState, fact: StepFact, at: datetime) -> Mapping[str, StepState]:
+    """A fact about one step: the steps after it."""
     require(fact.step in state.steps, state, fact)
     if isinstance(fact, ev.EffectFact) and state.cleanup == "opened":
-        return state
+        return state.steps
     decides = isinstance(fact, ev.DecisionRecorded)
     require(not state.closed or (decides and state.closed == "paused"), state, fact)
     step = state.steps[fact.step]
     if isinstance(fact, ev.EffectFact):
         require(step.status in DURING_A_CHANGE, state, fact)
         if not isinstance(fact, ev.FileChunkCopied):
-            return state
+            return state.steps
         came_forward = replace(step, tries=0, failures=0, failing_since=None)  # a cut line that still gets on
         return with_step(state, fact.step, came_forward)
     if isinstance(fact, ev.Confirmation):
         verified = step.is_verification or isinstance(fact, ev.VerificationFailed)
-        return with_step(state, fact.step, replace(step, is_verification=verified))
+        is_lost = step.is_copy_lost or isinstance(fact, ev.SafetyCopyLost)
+        return with_step(state, fact.step, replace(step, is_verification=verified, is_copy_lost=is_lost))
     return with_step(state, fact.step, lived(step, next_status(state, step, fact), fact, at))
 
 
@@ -331,6 +339,8 @@ def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
         require(ended, state, fact)
         require(fact.attempt == step.attempt + 1, state, fact)
         require(step.before is None or fact.before == step.before, state, fact)
+    if isinstance(fact, ev.StepFoundGone):
+        require(fact.step in state.needs_of.get(fact.found_by, ()), state, fact)
     if isinstance(fact, ev.StepUndoStarted):
         require(fact.attempt == step.undo_attempt + 1, state, fact)
     if step.is_overruled and status in ("torn", "drifted"):
@@ -340,46 +350,47 @@ def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
 
 def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepState:
     """The step after a fact that the table allowed."""
-    step = replace(step, status=status)
+    gone = {"after": None} if status == "started" else {}  # what it had left may be gone
+    after = partial(replace, step, status=status, **gone)
     match fact:
         case ev.StepFoundBusy():
-            return replace(step, reason=fact.reason, busy_since=step.busy_since or at)
+            return after(reason=fact.reason, busy_since=step.busy_since or at)
         case ev.StepFoundClear():
-            return replace(step, seen=fact.seen, busy_since=None, reason=fact.reason)
+            return after(seen=fact.seen, busy_since=None, reason=fact.reason)
         case ev.StepFoundUndoable():
-            return replace(step, seen=fact.seen, busy_since=None, reason="")
+            return after(seen=fact.seen, busy_since=None, reason="")
         case ev.StepFoundDone():
-            return replace(step, after=fact.seen, busy_since=None, reason="", ended_at=at)
+            return after(after=fact.seen, busy_since=None, reason="", ended_at=at)
         case ev.StepFoundRestored():
-            return replace(step, seen=fact.seen, busy_since=None, reason="", ended_at=at)
+            return after(seen=fact.seen, busy_since=None, reason="", ended_at=at)
         case ev.StepFoundTorn():
-            return replace(step, reason=fact.reason, seen=fact.seen, is_asked=False)
+            return after(reason=fact.reason, seen=fact.seen, is_asked=False)
         case ev.StepFailed():
-            return replace(step, reason=fact.reason, is_asked=False)
+            return after(reason=fact.reason, is_asked=False)
         case ev.DriftFound():
-            return replace(step, reason=fact.reason, seen=fact.now, is_asked=False)
+            return after(reason=fact.reason, seen=fact.now, is_asked=False)
         case ev.StepStarted():
-            return replace(
-                step, attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
+            return after(
+                attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
                 started_at=step.started_at or at, is_overruled=False,
             )
         case ev.StepUndoStarted():
-            return replace(step, undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
+            return after(undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
         case ev.RetryScheduled():
-            return replace(
-                step, reason=fact.reason, failures=fact.failures, not_before=fact.not_before,
+            return after(
+                reason=fact.reason, failures=fact.failures, not_before=fact.not_before,
                 failing_since=step.failing_since or at,
             )
         case ev.DecisionAsked():
-            return replace(step, is_asked=True)
+            return after(is_asked=True)
         case ev.DecisionRecorded(verdict="not-done"):
-            return replace(step, is_overruled=True)
+            return after(is_overruled=True)
         case _:
-            return replace(step, ended_at=at if status in ENDED_FORWARD | ENDED_BACKWARD else None)
+            return after(ended_at=at if status in ENDED_FORWARD | ENDED_BACKWARD else None)
 
 
-def with_step(state: RunState, name: str, step: StepState) -> RunState:
-    return replace(state, steps=MappingProxyType({**state.steps, name: step}))
+def with_step(state: RunState, name: str, step: StepState) -> Mapping[str, StepState]:
+    return MappingProxyType({**state.steps, name: step})
 
 
 def require(holds: bool, state: RunState, fact: Fact) -> None:

@@ -12,6 +12,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -81,6 +82,8 @@ class Execs:
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
         self._old: list[aiohttp.ClientSession] = []
+        self._running: set[Future[Ran]] = set()
+        self._is_given_up = False
         threading.Thread(target=self._loop.run_forever, name="exec", daemon=True).start()
 
     def run(
@@ -90,7 +93,22 @@ class Execs:
 
         A sink gets stdout piece by piece as it comes, in the thread that serves all execs; else it is in the answer.
         """
-        return self._wait(self._run(pod, container, command, stdin, sink))
+        running = asyncio.run_coroutine_threadsafe(self._run(pod, container, command, stdin, sink), self._loop)
+        self._running.add(running)
+        if self._is_given_up:
+            running.cancel()
+        try:
+            return running.result()
+        except CancelledError as error:
+            raise OutcomeUnknown(f"the exec in pod {pod} was given up: somebody wants the run to end") from error
+        finally:
+            self._running.discard(running)
+
+    def give_up(self) -> None:
+        """Cut every line that is open, and every one that would be begun from here on."""
+        self._is_given_up = True
+        for running in list(self._running):
+            running.cancel()
 
     def close(self) -> None:
         for session in [*self._old, *([self._session] if self._session else [])]:

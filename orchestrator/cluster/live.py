@@ -19,17 +19,20 @@ from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.directories import Directories
 from orchestrator.cluster.execs import Execs, Ran, Stdin
 from orchestrator.cluster.files import Files
+from orchestrator.cluster.helpers import Helpers
 from orchestrator.cluster.hooks import Hooks, Routes
 from orchestrator.cluster.jobs import Jobs
 from orchestrator.cluster.manager import Manager
 from orchestrator.cluster.objects import Objects
 from orchestrator.cluster.pods import At, Pods, whole
 from orchestrator.cluster.redis_answers import configured, redis_seen
-from orchestrator.cluster.rest import Rest
+from orchestrator.cluster.rest import Conflict, Object, Rest
 from orchestrator.cluster.rollouts import Rollouts
 from orchestrator.cluster.workloads import path_of, workload_seen
 from orchestrator.errors import ClusterUnreachable
+from orchestrator.fencing import Fence
 from orchestrator.port import (
+    HELPER,
     ConfigMapSeen,
     DatabaseSeen,
     FieldSeen,
@@ -53,9 +56,10 @@ class LiveCluster:
 
     def __init__(self, connection: Connection, bundle: Path | None = None) -> None:
         self.connection = connection
-        self.rest = Rest(connection)
+        self.fence = Fence()
+        self.rest = Rest(connection, self.fence)
         self.execs = Execs(connection)
-        self.pods = Pods(self.rest, self.execs)
+        self.pods = Pods(self.rest, self.execs, self.fence)
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
         self.copies = Copies(self.pods)
@@ -65,6 +69,7 @@ class LiveCluster:
         self.databases = Databases(self.pods)
         self.rollouts = Rollouts(self.rest)
         self.manager = Manager(self.rest)
+        self.helpers = Helpers(self.rest)
         self.objects = Objects(self.rest, bundle)
         self.hooks = Hooks(self.rest)
         self.in_routes = Routes(self.rest)
@@ -79,6 +84,7 @@ class LiveCluster:
             fx.RemoveCopy: self.copies.remove,
             fx.RewriteAof: self.rewrite_aof,
             fx.SwitchAppendingOn: self.switch_appending_on,
+            fx.SwitchSavingOn: self.switch_saving_on,
             fx.FlushRedis: self.flush_redis,
             fx.SetField: self.manager.set_field,
             fx.ScaleWorkload: self.rollouts.scale,
@@ -88,6 +94,8 @@ class LiveCluster:
             fx.ForgetMark: self.forget_mark,
             fx.SyncTree: self.directories.sync,
             fx.PutTreeBack: self.directories.put_back,
+            fx.StartHelper: self.helpers.start,
+            fx.RemoveHelper: self.helpers.remove,
             fx.ApplyObject: self.objects.apply,
             fx.PutObjectBack: self.objects.put_back,
             fx.DeleteRoute: self.in_routes.delete,
@@ -113,6 +121,8 @@ class LiveCluster:
         return ConfigMapSeen(resource_version=found["metadata"]["resourceVersion"], text=text)
 
     def workload(self, kind: str, name: str) -> WorkloadSeen | None:
+        if kind == HELPER:
+            return self.helpers.seen(name)
         found = self.rest.find(path_of(self.connection.namespace, kind, name))
         return None if found is None else workload_seen(self.rest, self.connection.namespace, kind, found)
 
@@ -190,12 +200,14 @@ class LiveCluster:
 
     def edit(self, effect: fx.EditConfigMap, at: At) -> Iterator[ev.EffectFact]:
         pointer = "/data/" + effect.key.replace("~", "~0").replace("/", "~1")
-        patch: list[dict[str, Any]] = [
-            {"op": "test", "path": pointer, "value": effect.expected},
-            {"op": "replace", "path": pointer, "value": effect.text},
-        ]
-        path = f"{self.core}/configmaps/{effect.configmap}"
-        after = self.rest.guarded_patch(path, patch, f"ConfigMap {effect.configmap}")
+        what = f"ConfigMap {effect.configmap}"
+
+        def patch(found: Object) -> list[Object]:
+            if (found.get("data") or {}).get(effect.key) != effect.expected:
+                raise Conflict(f"{what} changed meanwhile")
+            return [{"op": "replace", "path": pointer, "value": effect.text}]
+
+        after = self.rest.change(f"{self.core}/configmaps/{effect.configmap}", patch, what)
         version = after["metadata"]["resourceVersion"]
         yield ev.ConfigMapEdited(**at, configmap=effect.configmap, key=effect.key, resource_version=version)
 
@@ -206,6 +218,10 @@ class LiveCluster:
     def switch_appending_on(self, effect: fx.SwitchAppendingOn, at: At) -> Iterator[ev.EffectFact]:
         self.pods.command(effect, scripts.APPEND)
         yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
+
+    def switch_saving_on(self, effect: fx.SwitchSavingOn, at: At) -> Iterator[ev.EffectFact]:
+        self.pods.command(effect, scripts.SAVE, effect.save, effect.appendonly)
+        yield ev.SavingSwitchedOn(**at, pod=effect.pod, save=effect.save, appendonly=effect.appendonly)
 
     def flush_redis(self, effect: fx.FlushRedis, at: At) -> Iterator[ev.EffectFact]:
         self.databases.flush(effect)

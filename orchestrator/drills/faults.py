@@ -40,7 +40,7 @@ class FaultyCluster:
     # ---- Reader ------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        if self.fails("restart", 0.1):
+        if self.cluster.servers and self.fails("restart", 0.1):
             self.cluster.restart(self.cluster.servers[self.chance.choice(sorted(self.cluster.servers))])
         if self.fails("unreachable"):
             raise ClusterUnreachable("the connection was reset")
@@ -113,11 +113,14 @@ class WholeFaults(FaultyCluster):
         super().look()
 
     def replace_a_pod(self) -> None:
-        """Not zync-database's: its data would be gone (T5). Not sidekiq's: it does not come back without system-app (T11)."""
-        names = [f"system-{self.cluster.engine}", "backend-worker", "zync"]
+        """Not zync-database's: its data would be gone (T5). sidekiq's does not come back without system-app (T11)."""
+        names = [f"system-{self.cluster.engine}", "backend-worker", "zync", "system-sidekiq"]
         there = [name for name in names if name in self.cluster.apps and self.cluster.apps[name].replicas]
-        if there:
-            self.cluster.replace_pod(self.chance.choice(there))
+        chosen = self.chance.choice([*there, *self.cluster.helpers]) if there else ""
+        if chosen in self.cluster.helpers:
+            self.cluster.lose_helper(chosen, is_evicted=self.chance.random() < 0.5)
+        elif chosen:
+            self.cluster.replace_pod(chosen)
 
     def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
         if isinstance(effect, EDITS) and self.fails("conflict"):

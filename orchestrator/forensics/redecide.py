@@ -8,6 +8,7 @@ from the cluster, and a person's decision is a person's.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,14 +18,14 @@ from pydantic import ValidationError
 from orchestrator import events as ev
 from orchestrator.decide import decide
 from orchestrator.effects import ANY_EFFECT
-from orchestrator.errors import PlanChanged
 from orchestrator.events import Confirmation, Json
 from orchestrator.forensics.told import Told, stamp
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
-from orchestrator.plan import Plan
+from orchestrator.plan import Plan, digest_of
 from orchestrator.port import Seen
 from orchestrator.state import RunState, evolve
 from orchestrator.steps.base import Context, Standing, Step
+from orchestrator.versions import plan_of
 
 # What a look found -> the standing that it means; the second of each pair is the way back's.
 STANDINGS: Mapping[str, tuple[str, bool]] = {
@@ -59,9 +60,7 @@ def redecide(run: str, facts: Sequence[Told]) -> Redecided:
     """Holds today's program against a whole run. Raises PlanChanged when it can't read the run's plan."""
     opened = next(told.fact for told in facts if isinstance(told.fact, ev.RunOpened))
     plan = plan_of(run, opened)
-    found: list[Difference] = []
-    if plan.digest != opened.plan_digest:
-        found.append(Difference(1, "", "plan", opened.plan_digest, f"{plan.digest}: read with other parameters"))
+    found = list(plan_differences(opened, plan))
     state, since, moves, standings, unrecorded = RunState(), dict[str, datetime](), 0, 0, 0
     evidence: list[Confirmation] = []
     for told in facts:
@@ -80,15 +79,15 @@ def redecide(run: str, facts: Sequence[Told]) -> Redecided:
     return Redecided(tuple(found), moves, standings, unrecorded)
 
 
-def plan_of(run: str, opened: ev.RunOpened) -> Plan:
-    try:
-        return Plan.model_validate(opened.plan)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise PlanChanged(
-            f"this program cannot read the plan of {run}, so it can re-decide nothing: {wrong['msg']}",
-            hint=f"restore log {run}",
-        ) from error
+def plan_differences(opened: ev.RunOpened, plan: Plan) -> Iterator[Difference]:
+    """What today's program reads otherwise in the plan. A parameter that it adds by itself means what its lack meant."""
+    recorded = {step["id"]: step for step in opened.plan["steps"]}
+    for step in plan.model_dump(mode="json")["steps"]:
+        for key, then in recorded[step["id"]].items():
+            if step.get(key) != then:
+                yield Difference(1, step["id"], "plan", f"{key} {json.dumps(then)}", f"{key} {json.dumps(step.get(key))}")
+    if digest_of(opened.plan) != opened.plan_digest:
+        yield Difference(1, "", "plan", f"digest {opened.plan_digest}", f"digest {digest_of(opened.plan)}")
 
 
 def since_when(since: dict[str, datetime], told: Told, state: RunState) -> dict[str, datetime]:
@@ -238,6 +237,7 @@ def context(run: str, told: Told, state: RunState) -> Context:
     return Context(
         run=run, now=stamp(told.at), attempt=known.attempt, before=known.before, after=known.after,
         pictures=state.before_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
+        is_copy_lost=known.is_copy_lost,
     )
 
 

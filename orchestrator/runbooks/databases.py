@@ -6,7 +6,7 @@ runs. Before each load the database is saved, whole, by its engine's own dump, u
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from orchestrator.findings import BundleFile, BundleReport
@@ -16,14 +16,17 @@ from orchestrator.runbooks.options import Options
 from orchestrator.sizes import in_words
 from orchestrator.steps import AnyStep
 from orchestrator.steps.accept_irreversible import AcceptIrreversible
+from orchestrator.steps.base import Gate
 from orchestrator.steps.check_directory import CheckDirectory
 from orchestrator.steps.check_rows import CheckRows
 from orchestrator.steps.copy_into_pod import CopyIntoPod
 from orchestrator.steps.load_dump import LoadDump
+from orchestrator.steps.remove_helper import RemoveHelper
 from orchestrator.steps.save_database import SaveDatabase
 from orchestrator.steps.sync_directory import SyncDirectory
 
 LOAD_BUDGET_SECONDS: Final = 7 * 24 * 3600  # a job that still runs is never given up: its size decides
+STORAGE_LEFT: Final = "remove-system-storage-helper"
 ZYNC_APPS: Final = ("zync", "zync-que")
 CITES: Final = {
     "system-database": {"copy": ("9.5.2-1",), "load": ("9.5.2-2", "9.5.2-3")},
@@ -35,7 +38,7 @@ GROWING: Final = ("event_store_events", "sessions", "message_recipients", "messa
 
 
 def dump_steps(
-    database: SqlWorkload, file: BundleFile, after: tuple[str, ...], options: Options
+    database: SqlWorkload, file: BundleFile, after: tuple[str, ...], gates: tuple[Gate, ...], options: Options
 ) -> Iterator[AnyStep]:
     """From the copy to the proof that every row is there. after: what has to have ended before it is saved."""
     assert file.sql is not None
@@ -52,7 +55,7 @@ def dump_steps(
         saved = f"save-{part}"
         yield SaveDatabase(
             id=saved, title=f"save database {database.database} as it is", needs=after, directory=place,
-            copy_bytes=database.size_bytes, is_lost_with_pod=is_lost_with_pod(database, place),
+            gates=gates, copy_bytes=database.size_bytes, is_lost_with_pod=is_lost_with_pod(database, place),
             budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
         )
     else:
@@ -63,14 +66,14 @@ def dump_steps(
         )
     yield LoadDump(
         id=f"load-{part}", title=f"load {file.name} into {database.database}",
-        needs=(f"copy-{part}-dump", saved), has_safety_copy=place is not None,
+        needs=(f"copy-{part}-dump", saved), has_safety_copy=place is not None, saved_by=saved if place else "", gates=gates,
         saved_in=place if place and place != database.directory else "",
         copy_bytes=database.size_bytes if place else 0, cites=CITES[part]["load"], flavour=sql.flavour,
         owner=database.owner, directory=database.directory, source=file.name, size_bytes=file.size_bytes,
         sha256=file.sha256, is_repeatable=database.engine == "postgresql" or sql.has_drop_table,
         budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
     )
-    yield check_rows(database, file, "loaded", f"load-{part}", is_exact=True)
+    yield check_rows(database, file, "loaded", f"load-{part}", is_exact=True, gates=gates)
 
 
 def place_of_copy(database: SqlWorkload, file: BundleFile) -> str | None:
@@ -109,7 +112,9 @@ def copy_notes(found: Installation, bundle: BundleReport, parts: Collection[str]
         )
 
 
-def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *, is_exact: bool) -> AnyStep:
+def check_rows(
+    database: SqlWorkload, file: BundleFile, when: str, after: str, *, is_exact: bool, gates: tuple[Gate, ...] = ()
+) -> AnyStep:
     assert file.sql is not None
     rows = {table: rows for table, rows in file.sql.rows.items() if is_exact or table not in GROWING}
     growing = tuple(table for table in GROWING if table in rows)
@@ -117,27 +122,37 @@ def check_rows(database: SqlWorkload, file: BundleFile, when: str, after: str, *
         id=f"check-{database.part}-{when}", title=f"compare the rows of {database.database} with the dump",
         needs=(after,), lane=database.part, workload_kind=database.kind, workload=database.name,
         engine=database.engine, database=database.database, rows=rows, is_exact=is_exact, growing=growing,
+        gates=gates, load=after if is_exact else "",
     )
 
 
 def storage_steps(
-    storage: StorageMount, file: BundleFile, after: tuple[str, ...], *, is_deleting: bool
+    storage: StorageMount, file: BundleFile, after: tuple[str, ...], gates: tuple[Gate, ...], *, is_deleting: bool
 ) -> Iterator[AnyStep]:
-    """Guide 9.5.3, through a pod that has the volume while system-app is down (T3)."""
+    """Guide 9.5.3, through a pod that has the volume while system-app is down (T3).
+
+    The helper pod goes before system-app comes back: a volume that one node has at a time is free again.
+    """
     yield SyncDirectory(
         id="sync-system-storage", title=f"bring {file.name}/ to system-storage", needs=after, cites=("9.5.3-1",),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
         path=storage.path, digest=file.sha256, size_bytes=file.size_bytes,
-        is_deleting=is_deleting,
+        is_deleting=is_deleting, gates=gates,
     )
-    yield check_storage(storage, file, "synced", "sync-system-storage")
+    yield check_storage(storage, file, "synced", "sync-system-storage", is_helped=True, gates=gates)
+    yield RemoveHelper(
+        id=STORAGE_LEFT, title="delete the helper pod of system-storage, where one was needed", lane="system-storage",
+        needs=("sync-system-storage", "check-system-storage-synced"), applies="sync-system-storage",
+    )
 
 
-def check_storage(storage: StorageMount, file: BundleFile, when: str, after: str) -> AnyStep:
+def check_storage(
+    storage: StorageMount, file: BundleFile, when: str, after: str, *, is_helped: bool = False, gates: tuple[Gate, ...] = ()
+) -> AnyStep:
     return CheckDirectory(
         id=f"check-system-storage-{when}", title=f"compare system-storage with {file.name}/", needs=(after,),
         lane="system-storage", workload_kind=storage.kind, workload=storage.workload, source=file.name,
-        path=storage.path,
+        path=storage.path, is_helped=is_helped, gates=gates,
     )
 
 
@@ -153,7 +168,7 @@ def zync_steps(
     for app in apps:
         yield scale_down(found, app, cites=("9.5.4-2",), lane="zync", after=(saved_spec(app.name), *after))
     stopped = tuple(f"scale-down-{app.name}" for app in apps) or after
-    yield from dump_steps(database, file, stopped, options)
+    yield from dump_steps(database, file, stopped, gates_of(apps), options)
     for app in apps:
         cites = ("9.5.4-6", "9.5.4-7")
         yield scale_up(found, app, cites=cites, lane="zync", after=("check-zync-loaded", *applied))
@@ -161,3 +176,8 @@ def zync_steps(
 
 def zync_apps(found: Installation) -> list[AppWorkload]:
     return [app for name in ZYNC_APPS if (app := found.app(name))]
+
+
+def gates_of(apps: Iterable[AppWorkload]) -> tuple[Gate, ...]:
+    """Workloads that are stopped by this plan: looked at again before what they write to is changed, and after."""
+    return tuple(Gate(kind=app.kind, workload=app.name) for app in apps)

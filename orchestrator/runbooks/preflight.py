@@ -133,8 +133,6 @@ def storage(found: Installation, file: BundleFile) -> Iterator[Finding]:
     if mount is None:
         yield error("system-storage", "no running pod has it mounted: start system-sidekiq or system-app")
         return
-    if mount.workload == "system-app":
-        yield error("system-storage", "only system-app has it mounted, which is stopped meanwhile: start system-sidekiq")
     if mount.missing_tools:
         yield error("system-storage", f"the pod of {mount.workload} lacks {', '.join(mount.missing_tools)}")
     size_bytes = file.tree.size_bytes if file.tree else file.size_bytes

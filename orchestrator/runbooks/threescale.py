@@ -89,6 +89,8 @@ def data_steps(
     applied: tuple[str, ...],
 ) -> Iterator[AnyStep]:
     """What is restored side by side while system-app is down."""
+    app = found.app("system-app")
+    gates = databases.gates_of([app]) if gate and app is not None else ()
     for database in found.databases:
         file = bundle.file_of(database.part)
         if database.part not in parts or file is None:
@@ -96,10 +98,10 @@ def data_steps(
         if database.part == "zync":
             yield from databases.zync_steps(found, database, file, gate, applied, options)
         else:
-            yield from databases.dump_steps(database, file, gate, options)
+            yield from databases.dump_steps(database, file, gate, gates, options)
     storage = bundle.file_of("system-storage")
     if "system-storage" in parts and found.storage and storage:
-        yield from databases.storage_steps(found.storage, storage, gate, is_deleting=options.is_deleting)
+        yield from databases.storage_steps(found.storage, storage, gate, gates, is_deleting=options.is_deleting)
     if "backend-redis" in parts:
         yield decide_queues(options)
     decided = (DECIDED,) if "backend-redis" in parts else ()
@@ -149,7 +151,7 @@ def ends_of_data(found: Installation, parts: Collection[str]) -> Iterator[str]:
     if "system-database" in parts:
         yield "check-system-database-loaded"
     if "system-storage" in parts:
-        yield "check-system-storage-synced"
+        yield databases.STORAGE_LEFT
     if "zync" in parts:
         yield from [f"scale-up-{app.name}" for app in databases.zync_apps(found)] or ["check-zync-loaded"]
     for name in redis.REDISES:
@@ -193,8 +195,8 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
             yield "what system-app's post hook writes into backend-redis, which is not restored, is not taken back by a rollback"
     if "system-storage" in parts and found.storage:
         yield (
-            f"system-storage is reached through {found.storage.workload}, whose pod cannot start anew while system-app is stopped: "
-            "if it is replaced meanwhile, skip the steps of system-storage and restore it alone afterwards"
+            f"system-storage is reached through a pod of {found.storage.workload}; where none is ready while system-app is "
+            "stopped, a helper pod is started that has the same claim, and is deleted when all of it is there"
         )
     yield from databases.copy_notes(found, bundle, parts, options)
     for app in found.apps:

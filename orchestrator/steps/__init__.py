@@ -24,7 +24,9 @@ from orchestrator.steps.decide_queues import DecideQueues
 from orchestrator.steps.edit_configmap import EditConfigMap
 from orchestrator.steps.flush_queues import FlushQueues
 from orchestrator.steps.keep_appending import KeepAppending
+from orchestrator.steps.keep_saving import KeepSaving
 from orchestrator.steps.load_dump import LoadDump
+from orchestrator.steps.remove_helper import RemoveHelper
 from orchestrator.steps.restart_workload import RestartWorkload
 from orchestrator.steps.resync_routes import ResyncRoutes
 from orchestrator.steps.rewrite_aof import RewriteAofFile
@@ -50,6 +52,7 @@ AnyStep = Annotated[
     | CheckRows
     | SyncDirectory
     | CheckDirectory
+    | RemoveHelper
     | DecideQueues
     | EditConfigMap
     | RollOut
@@ -57,6 +60,7 @@ AnyStep = Annotated[
     | FlushQueues
     | RewriteAofFile
     | KeepAppending
+    | KeepSaving
     | CheckRedisKeys
     | RestartWorkload
     | RunRake

@@ -6,7 +6,7 @@ effects and perform nothing. What a step may know besides what it sees is its Co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -22,13 +22,15 @@ from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
 class Standing:
     """What a probe found. clear: free to go. busy: wait. done: nothing to do. torn: a person decides.
 
-    lost, on the way back only: nothing can take it back any more.
+    lost, on the way back only: nothing can take it back any more. gone, on the way out only: what another step had
+    done, that of `step`, is not there any more and has to be done again first.
 
     reason: why; of a clear one, what the attempt before came to.
     """
 
     name: str
     reason: str = ""
+    step: str = ""
 
 
 CLEAR = Standing("clear")
@@ -51,6 +53,10 @@ def lost(reason: str) -> Standing:
     return Standing("lost", reason)
 
 
+def gone(step: str, reason: str) -> Standing:
+    return Standing("gone", reason, step)
+
+
 # How a step is taken back: from the picture taken before; by a copy of what was there, which it leaves on the cluster;
 # not at all, as it changes nothing that was there; or not at all, and what was there is lost.
 WayBack = Literal["picture", "safety copy", "nothing", "irreversible"]
@@ -68,6 +74,7 @@ class Context:
     waited_seconds: float = 0.0  # for how long this step has been found busy
     before: Json | None = None  # the first picture of this step
     after: Json | None = None  # what we left
+    is_copy_lost: bool = False  # its safety copy was found to be gone
     pictures: Mapping[str, Json] = field(default_factory=dict)  # the first pictures of all steps
 
 
@@ -168,6 +175,30 @@ class LookingStep(Step):
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield from ()
+
+
+class Gate(BaseModel):
+    """A workload that was stopped, and has to stay so while a step works on what it writes to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    workload: str
+
+
+def running(reader: Reader, gates: Iterable[Gate]) -> dict[str, int]:
+    """Those that are not at 0, with the pods that they have or want."""
+    seen = {gate.workload: reader.workload(gate.kind, gate.workload) for gate in gates}
+    pods = {name: max(1 if w.replicas is None else w.replicas, w.pods) for name, w in seen.items() if w is not None}
+    return {name: number for name, number in pods.items() if number}
+
+
+def opened(running: Mapping[str, int]) -> str:
+    """The words for gates that somebody has opened; "" where none is."""
+    if not running:
+        return ""
+    names = " and ".join(f"{name} ({number} pods)" for name, number in running.items())
+    return f"{names} was stopped for this and runs again: somebody else has scaled it. Scale it to 0 and resume"
 
 
 def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
+from orchestrator.effects import Effect
 from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
 from orchestrator.port import Reader, Seen
-from orchestrator.steps.base import DONE, Context, LookingStep, Standing, settled, torn
-from orchestrator.steps.sync_directory import TreePicture
+from orchestrator.steps.base import DONE, Context, Gate, LookingStep, Standing, opened, torn
+from orchestrator.steps.serving import served, starting, unserved
+from orchestrator.steps.sync_directory import TreePicture, tree_picture
 
 
 class CheckDirectory(LookingStep):
@@ -18,29 +20,35 @@ class CheckDirectory(LookingStep):
     workload: str
     source: str
     path: str
+    gates: tuple[Gate, ...] = ()  # what writes there, stopped before
+    is_helped: bool = False  # a helper pod is started where no pod of the workload is ready
 
     def probe(self, reader: Reader, ctx: Context) -> TreePicture:
-        workload = reader.workload(self.workload_kind, self.workload)
-        if workload is None or not workload.is_complete:
-            return TreePicture(workload=workload)
-        stash = f"{self.path}/.replaced-by-{ctx.run}"
-        return TreePicture(workload=workload, tree=reader.tree(workload, self.source, self.path, stash))
+        found = served(reader, ctx, self.workload_kind, self.workload, is_helped=self.is_helped)
+        return tree_picture(reader, found, self.gates, self.source, self.path, f"{self.path}/.replaced-by-{ctx.run}")
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(TreePicture, seen)
-        if waiting := settled(picture.workload, self.workload):
+        if waiting := unserved(picture, self.workload, is_helped=self.is_helped):
             return waiting
         tree = picture.tree
         assert tree is not None
+        if is_open := opened(picture.running):
+            return torn(is_open)
         if tree.missing or tree.differing:
             return torn(f"{self.path}: {tree.missing} entries are missing, {tree.differing} differ")
         return DONE
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        picture = cast(TreePicture, seen)
+        if picture.server is None:
+            yield from starting(picture, ctx, self.workload_kind, self.workload, self.path)
 
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
         tree = cast(TreePicture, seen).tree
         if tree is None or standing.name not in ("done", "torn"):
             return
-        fact = VerificationPassed if standing is DONE else VerificationFailed
+        fact = VerificationFailed if tree.missing or tree.differing else VerificationPassed
         total = tree.same + tree.missing + tree.differing
         yield fact(
             step=self.id, attempt=ctx.attempt, subject=f"{self.source}/ in {self.workload}",

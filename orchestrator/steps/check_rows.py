@@ -11,8 +11,20 @@ from typing import Literal, cast
 
 from orchestrator.effects import Engine
 from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
-from orchestrator.port import Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import DONE, Context, LookingStep, Standing, busy, settled, torn
+from orchestrator.port import DatabaseSeen, Reader, Seen, WorkloadSeen
+from orchestrator.steps.base import (
+    DONE,
+    Context,
+    Gate,
+    LookingStep,
+    Standing,
+    busy,
+    gone,
+    opened,
+    running,
+    settled,
+    torn,
+)
 
 NAMED_MAX = 5  # tables that a sentence names
 
@@ -20,6 +32,8 @@ NAMED_MAX = 5  # tables that a sentence names
 class RowsPicture(Seen):
     workload: WorkloadSeen | None
     rows: Mapping[str, int | None] | None = None
+    database: DatabaseSeen | None = None  # looked at where the load can be told to be gone
+    running: Mapping[str, int] = {}  # gates that are open
 
 
 class CheckRows(LookingStep):
@@ -31,23 +45,30 @@ class CheckRows(LookingStep):
     database: str
     rows: Mapping[str, int]
     is_exact: bool
+    gates: tuple[Gate, ...] = ()  # what writes to the database, and was stopped before
+    load: str = ""  # the step that has loaded it: done again where nothing of it is there any more
     growing: tuple[str, ...] = ()  # tables that whoever still runs writes to: no fewer rows are enough
 
     def probe(self, reader: Reader, ctx: Context) -> RowsPicture:
         workload = reader.workload(self.workload_kind, self.workload)
         if workload is None or not workload.is_complete:
             return RowsPicture(workload=workload)
+        database = reader.database(workload, self.engine, self.database) if self.load else None
+        is_readable = not self.load or (database is not None and database.is_there)
         tables = sorted(self.rows)
-        return RowsPicture(
-            workload=workload, rows=reader.row_counts(workload, self.engine, self.database, tables)
-        )
+        rows = reader.row_counts(workload, self.engine, self.database, tables) if is_readable else None
+        return RowsPicture(workload=workload, rows=rows, database=database, running=running(reader, self.gates))
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(RowsPicture, seen)
         if waiting := settled(picture.workload, self.workload):
             return waiting
+        if picture.database is not None and not picture.database.mark.startswith(f"{ctx.run}/") and is_empty(picture.database):
+            return gone(self.load, f"{self.database} is empty, as of a new pod of {self.workload}")
         if picture.rows is None:
             return busy(f"the database server of {self.workload} does not answer yet")
+        if is_open := opened(picture.running):
+            return torn(is_open)
         wrong = self.wrong(picture.rows)
         if not wrong:
             return DONE
@@ -76,3 +97,7 @@ class CheckRows(LookingStep):
             step=self.id, attempt=ctx.attempt, subject=f"{len(self.rows)} tables of {self.database}",
             expected={name: expected[name] for name in shown}, found={name: found[name] for name in shown},
         )
+
+
+def is_empty(database: DatabaseSeen) -> bool:
+    return not database.is_there or not database.tables

@@ -12,18 +12,19 @@ On the way back the safety copy is loaded in the same manner, between `returning
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
 from orchestrator.effects import CopyIn, Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
 from orchestrator.errors import ClusterUnreachable
-from orchestrator.events import Confirmation, DumpLoaded
+from orchestrator.events import Confirmation, DumpLoaded, SafetyCopyLost
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    Gate,
     Standing,
     Step,
     WayBack,
@@ -32,10 +33,13 @@ from orchestrator.steps.base import (
     busy,
     clear,
     exited,
+    gone,
     job_name,
     left_files,
     left_jobs,
     lost,
+    opened,
+    running,
     settled,
     torn,
 )
@@ -44,6 +48,7 @@ from orchestrator.steps.save_database import copied_in, copy_of
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
 LOADS_MAX, RETURNS_MAX = 3, 3  # after so many that failed a person is asked
+ATTEMPTS_MAX = 8  # and after so many of which nothing is left, such as in a pod that is replaced each time
 
 
 class LoadPicture(Seen):
@@ -52,6 +57,7 @@ class LoadPicture(Seen):
     job: PodJobSeen | None = None
     staged: FileSeen | None = None
     saved: FileSeen | None = None  # the safety copy
+    running: Mapping[str, int] = {}  # gates that are open
 
 
 class LoadDump(Step):
@@ -69,6 +75,8 @@ class LoadDump(Step):
     sha256: str
     is_repeatable: bool  # a torn load may be loaded again from its start
     has_safety_copy: bool = True  # False: it was accepted that nothing brings back what is loaded over
+    gates: tuple[Gate, ...] = ()  # what writes to the database, stopped before
+    saved_by: str = ""  # the step that has made the safety copy
     saved_in: str = ""  # the directory of the safety copy; "" is that of the dump
     copy_bytes: int = 0  # of the safety copy, at most
 
@@ -103,7 +111,7 @@ class LoadDump(Step):
         files = reader.files(workload, [self.staged, saved])
         return LoadPicture(
             workload=workload, job=job, staged=files[self.staged], saved=files[saved],
-            database=reader.database(workload, self.engine, self.database),
+            database=reader.database(workload, self.engine, self.database), running=running(reader, self.gates),
         )
 
     # ---- out -----------------------------------------------------------------------------------
@@ -126,13 +134,26 @@ class LoadDump(Step):
             if self.is_repeatable:
                 return clear(f"{why}; it is loaded again from its start")
             return torn(f"{why}, and it cannot be told that loading it again is safe: it does not drop its tables")
+        return self.free_to_load(picture, ctx)
+
+    def free_to_load(self, picture: LoadPicture, ctx: Context) -> Standing:
+        """Nothing of it is loaded: whether it may be."""
+        assert picture.database
+        if is_open := opened(picture.running):
+            return torn(is_open)
+        if ctx.attempt >= ATTEMPTS_MAX:
+            return torn(f"{self.source} was begun to be loaded {ctx.attempt} times, and each time it was gone again")
+        is_unsaved = bool(self.saved_by) and self.has_safety_copy and picture.saved is None
+        if is_unsaved and not ctx.attempt and picture.database.tables:
+            return gone(self.saved_by, f"the safety copy of {self.database} is not there")
         return CLEAR
 
     def unsettled(self, picture: LoadPicture) -> Standing | None:
         if waiting := settled(picture.workload, self.workload):
             return waiting
         if picture.job is not None and picture.job.state == "running":
-            return busy(f"{self.source} is being loaded into {self.database}")
+            meanwhile = f"; {is_open}" if (is_open := opened(picture.running)) else ""
+            return busy(f"{self.source} is being loaded into {self.database}{meanwhile}")
         if picture.database is None:
             return busy(f"the database server of {self.workload} does not answer yet")
         return None
@@ -170,11 +191,18 @@ class LoadDump(Step):
         picture = cast(LoadPicture, seen)
         if picture.job is not None:
             yield from exited(self, picture.job, picture.workload, ctx)
+        if self.has_lost_its_copy(picture, ctx) and standing.name in ("clear", "done"):
+            path = copy_of(self.saved_directory, self.database, ctx.run)
+            yield SafetyCopyLost(step=self.id, attempt=ctx.attempt, database=self.database, path=path)
         if standing is DONE and picture.workload:
             yield DumpLoaded(
                 step=self.id, attempt=ctx.attempt, pod=picture.workload.pod, database=self.database,
                 source=self.source,
             )
+
+    def has_lost_its_copy(self, picture: LoadPicture, ctx: Context) -> bool:
+        """Such as with a pod that had its data on no volume: found once, and told once."""
+        return bool(self.saved_by) and self.has_safety_copy and picture.saved is None and not ctx.is_copy_lost
 
     # ---- and back ------------------------------------------------------------------------------
 
@@ -199,6 +227,8 @@ class LoadDump(Step):
             return torn(f"the safety copy of {self.database} is not there any more")
         if picture.job.state == "exited" and picture.job.code and ctx.undo_attempt >= RETURNS_MAX:
             return torn(f"bringing {self.database} back ended with {picture.job.code}: {picture.job.complaint}")
+        if not ctx.undo_attempt and (is_open := opened(picture.running)):
+            return torn(is_open)
         return CLEAR
 
     def confirm_back(self, seen: Seen, ctx: Context) -> Iterator[Confirmation]:

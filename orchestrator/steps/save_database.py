@@ -7,7 +7,7 @@ under a name that carries the run's id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
 from orchestrator.effects import Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
@@ -18,6 +18,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    Gate,
     Standing,
     Step,
     address,
@@ -28,6 +29,8 @@ from orchestrator.steps.base import (
     job_name,
     left_files,
     left_jobs,
+    opened,
+    running,
     settled,
     torn,
 )
@@ -42,6 +45,7 @@ class SavedPicture(Seen):
     job: PodJobSeen | None = None
     file: FileSeen | None = None
     part: FileSeen | None = None
+    running: Mapping[str, int] = {}  # gates that are open
 
 
 def copy_of(directory: str, database: str, run: str) -> str:
@@ -62,6 +66,7 @@ class SaveDatabase(Step):
     engine: Engine
     database: str
     directory: str  # where the copy is put
+    gates: tuple[Gate, ...] = ()  # what writes to the database, stopped before
     copy_bytes: int = 0  # its size, at most
     is_lost_with_pod: bool = False
 
@@ -85,7 +90,7 @@ class SaveDatabase(Step):
         files = reader.files(workload, [path, part], digests=job.state != "running")
         return SavedPicture(
             workload=workload, job=job, file=files[path], part=files[part],
-            database=reader.database(workload, self.engine, self.database),
+            database=reader.database(workload, self.engine, self.database), running=running(reader, self.gates),
         )
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
@@ -104,7 +109,8 @@ class SaveDatabase(Step):
         if picture.job.state == "exited" and picture.job.code:
             reason = f"saving {self.database} ended with {picture.job.code}: {picture.job.complaint}"
             return clear(reason) if ctx.attempt < ATTEMPTS_MAX else torn(reason)
-        return CLEAR
+        is_open = opened(picture.running)
+        return torn(is_open) if is_open else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield StartJob(

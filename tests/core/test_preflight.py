@@ -139,7 +139,6 @@ def test_nothing_speaks_against_what_is_as_it_should_be(release: str) -> None:
         pytest.param(mysql_with(volume="emptyDir"), "warning", "system-mysql", "survives a restart (emptyDir)", id="database-volume"),
         # ---- files
         pytest.param(found_with(storage=None), "error", "system-storage", "no running pod has it mounted", id="no-storage"),
-        pytest.param(storage_with(workload="system-app"), "error", "system-storage", "only system-app has it mounted", id="storage-by-system-app-alone"),
         pytest.param(storage_with(missing_tools=("ln",)), "error", "system-storage", "the pod of system-sidekiq lacks ln", id="storage-tools"),
         pytest.param(storage_with(free_bytes=2), "error", "system-storage", "2 bytes free, 3 may be needed", id="storage-room"),
         # ---- Redis

@@ -16,6 +16,7 @@ from orchestrator.steps import AnyStep
 from tests.core.test_whole import SHAPES, begin
 
 PODS = {"get pods", "list pods", "create pods/exec"}
+HELPER = {"create pods", "delete pods"}
 CONFIG = {"get configmaps", "patch configmaps"}
 MANAGER = {"get apimanagers", "patch apimanagers"}
 ROUTES = {"list routes", "delete routes"}
@@ -28,10 +29,10 @@ OBJECTS = {f"{verb} {resource}" for verb in ("get", "create", "patch", "delete")
 @pytest.mark.parametrize(
     ("name", "rights"),
     [
-        pytest.param("2.13", PODS | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
-        pytest.param("2.15", PODS | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
+        pytest.param("2.13", PODS | HELPER | CONFIG | MANAGER | ROUTES | CONFIGS, id="2.13"),
+        pytest.param("2.15", PODS | HELPER | CONFIG | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="2.15"),
         pytest.param(
-            "2.15-postgresql-with-objects", PODS | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
+            "2.15-postgresql-with-objects", PODS | HELPER | OBJECTS | MANAGER | ROUTES | DEPLOYMENTS | JOBS, id="with-objects"
         ),
         pytest.param("only-backend-redis", PODS | CONFIG | DEPLOYMENTS, id="a-redis"),
         pytest.param("only-zync", PODS | MANAGER | CONFIGS, id="zync"),
@@ -47,7 +48,7 @@ def test_the_rights_of_a_plan(name: str, rights: set[str]) -> None:
 
 def every_step() -> list[AnyStep]:
     others = (Options(only=("system-redis",)), Options(no_safety_copy=("zync",)))
-    plans = [begin(name).plan for name in SHAPES] + [begin_whole("2.15", options).plan for options in others]
+    plans = [begin(name).plan for name in SHAPES] + [begin_whole(r, o).plan for r in ("2.13", "2.15") for o in others]
     return [step for plan in plans for step in plan.steps]
 
 

@@ -16,6 +16,7 @@ import pytest
 from orchestrator import events as ev
 from orchestrator.drills.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
 from orchestrator.drills.model import WholeCluster
+from orchestrator.drills.model.apps import PATHS, put
 from orchestrator.drills.model.contents import CONTENTS, DEFAULT_HOSTS
 from orchestrator.drills.model.storage import OBJECTS, TREE
 from orchestrator.port import Cluster
@@ -266,21 +267,156 @@ def test_a_load_that_ended_with_an_error_is_taken_back(name: str) -> None:
 # ---- a pod of sidekiq that is replaced while system-app is stopped ------------------------------------
 
 
-def test_without_sidekiq_the_storage_is_left_out_by_a_decision() -> None:
-    """Its new pod waits for system-app (T11), and system-storage has no other way in (T3): the run says so and goes on."""
-    history = next(h for h in begin("2.13").deaths(resumed) if h.state().steps and h.state().steps["scale-down-system-app"].status == "finished")
+def stopped(name: str = "2.13") -> History:
+    """A restore that died as soon as system-app was stopped."""
+    return next(h for h in begin(name).deaths(resumed) if h.state().steps and h.state().steps["scale-down-system-app"].status == "finished")
+
+
+def helpers_of(history: History) -> list[str]:
+    return [fact.name for fact in history.facts() if isinstance(fact, ev.HelperStarted | ev.HelperRemoved)]
+
+
+def test_without_sidekiq_a_helper_pod_serves_the_storage() -> None:
+    """sidekiq's new pod waits for system-app (T11), and system-storage has no other way in (T3)."""
+    history = stopped()
     world(history).replace_pod("system-sidekiq")
     state = go_on(history, resumed)
-    assert (state.closed, state.needs) == ("paused", "resume")
-    assert "sync-system-storage: system-sidekiq: its pods are not ready" in state.reason
-    assert state.steps["check-system-database-loaded"].status == "finished", "the other parts have gone on"
-    for step in ("sync-system-storage", "check-system-storage-synced"):
-        assert history.state().steps[step].status in ("failed", "pending")
-        history.live([*skipping(step), *resumed(history)])
-    assert history.state().needs == "verification"
-    assert "check-system-storage-restored" in history.state().reason
-    assert world(history).apps["system-sidekiq"].is_complete
+    assert state.closed == "finished", state.reason
+    assert helpers_of(history) == ["HelperStarted", "HelperRemoved"]
+    assert world(history).digest() == end("2.13")
+    assert go_on(history, turned).closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, "2.13")
 
 
-def skipping(step: str) -> list[ev.Fact]:
-    return [ev.DecisionRecorded(step=step, verdict="skip", reason="restored alone afterwards", by="test")]
+@pytest.mark.parametrize("is_evicted", [False, True], ids=["deleted", "evicted"])
+def test_a_helper_pod_that_goes_is_started_again(is_evicted: bool) -> None:
+    history = stopped()
+    world(history).replace_pod("system-sidekiq")
+    history = next(h for h in history.deaths(resumed) if world(h).helpers)
+    world(history).lose_helper("restore-helper-run", is_evicted=is_evicted)
+    assert go_on(history, resumed).closed == "finished", history.state().reason
+    assert world(history).digest() == end("2.13")
+
+
+def test_a_death_at_every_boundary_with_a_helper_pod(tally: Tally) -> None:
+    history = stopped()
+    world(history).replace_pod("system-sidekiq")
+    chosen, how = some(history.deaths(resumed, seed=5), 7)
+    for n, dead in chosen:
+        back = dead.copy()
+        assert go_on(dead, resumed, seed=n).closed == "finished", (n, dead.state().reason)
+        assert world(dead).digest() == end("2.13"), n
+        assert go_on(back, turned, seed=n).closed == "rolled back", (n, back.state().reason)
+        assert is_as_in_the_beginning(back, "2.13"), n
+    tally(f"2.13, storage by a helper pod: died at {how} of the moments, resumed and taken back ({len(chosen)})")
+
+
+def test_a_rollback_without_sidekiq_takes_the_storage_back_by_a_helper_pod() -> None:
+    """After a finished run, system-app is stopped again on the way back, and sidekiq's pod is replaced then."""
+    dead = next(
+        h for h in carried_out("2.13").deaths(turned)
+        if h.state().phase == "backward" and h.state().steps["scale-up-system-app"].status == "restored"
+    )  # fmt: skip
+    world(dead).replace_pod("system-sidekiq")
+    assert go_on(dead, turned).closed == "rolled back", dead.state().reason
+    assert helpers_of(dead) == ["HelperStarted", "HelperRemoved"]
+    assert is_as_in_the_beginning(dead, "2.13")
+
+
+# ---- zync-database, whose data goes with its pod (T5) ---------------------------------------------------
+
+
+def zync_moments(name: str, *statuses: str) -> list[History]:
+    """Deaths of a restore while zync's load is so, and before its rows were found right."""
+
+    def is_one(history: History) -> bool:
+        steps = history.state().steps
+        return bool(steps) and steps["load-zync"].status in statuses and steps["check-zync-loaded"].status == "pending" and steps["save-zync"].status == "finished"
+
+    return [history for history in begin(name).deaths(resumed, seed=6) if is_one(history)]
+
+
+def lost_copies(history: History) -> list[str]:
+    return [fact.step for fact in history.facts() if isinstance(fact, ev.SafetyCopyLost)]
+
+
+@pytest.mark.parametrize("statuses", [("pending", "ready"), ("started",), ("finished",)], ids=["before", "while", "after"])
+def test_zync_is_loaded_again_where_its_pod_was_replaced(statuses: tuple[str, ...]) -> None:
+    moments = zync_moments("2.13", *statuses)
+    assert moments
+    for n, history in enumerate(moments):
+        world(history).replace_pod("zync-database")
+        assert go_on(history, resumed, seed=n).closed == "finished", (n, history.state().reason)
+        assert lost_copies(history) == ["load-zync"], "said once, and for good"
+        assert history.state().steps["load-zync"].is_copy_lost
+        found, wanted = world(history).digest(), end("2.13")
+        assert found["databases"] == wanted["databases"], n
+        assert found["volumes"] == wanted["volumes"] | {"zync-database": []}, n
+
+
+def test_a_finished_load_that_is_gone_is_told_by_the_check_that_needs_it() -> None:
+    history = zync_moments("2.13", "finished")[0]
+    world(history).replace_pod("zync-database")
+    go_on(history, resumed)
+    (gone,) = [fact for fact in history.facts() if isinstance(fact, ev.StepFoundGone)]
+    assert (gone.step, gone.found_by) == ("load-zync", "check-zync-loaded")
+    assert history.types().count("VerificationFailed") == 0
+    assert [fact.attempt for fact in history.facts() if isinstance(fact, ev.StepStarted) and fact.step == "load-zync"] == [1, 2]
+
+
+def test_deaths_while_zync_is_loaded_again(tally: Tally) -> None:
+    history = zync_moments("2.13", "finished")[0]
+    world(history).replace_pod("zync-database")
+    chosen, how = some(history.deaths(resumed, seed=7), 5)
+    for n, dead in chosen:
+        assert go_on(dead, resumed, seed=n).closed == "finished", (n, dead.state().reason)
+        assert world(dead).digest()["databases"] == end("2.13")["databases"], n
+    tally(f"2.13, zync-database replaced after its load: died at {how} of the moments, resumed, loaded again ({len(chosen)})")
+
+
+def test_a_safety_copy_that_somebody_deleted_is_made_again_before_the_load() -> None:
+    history = next(
+        h for h in begin("2.13").deaths(resumed, seed=8)
+        if h.state().steps and h.state().steps["save-system-database"].status == "finished" and h.state().steps["load-system-database"].status == "pending"
+    )  # fmt: skip
+    saved = world(history).volumes["system-mysql"]
+    (name,) = [path for path in saved if "-before-" in path]
+    del saved[name]
+    assert go_on(history, resumed).closed == "finished", history.state().reason
+    assert [(fact.step, fact.found_by) for fact in history.facts() if isinstance(fact, ev.StepFoundGone)] == [("save-system-database", "load-system-database")]
+    assert lost_copies(history) == []
+    assert go_on(history, turned).closed == "rolled back"
+    assert is_as_in_the_beginning(history, "2.13")
+
+
+# ---- somebody scales up what was stopped --------------------------------------------------------------------
+
+
+def say_replicas(history: History, app: str, replicas: int) -> None:
+    """In the APIManager, as a person would; the operator has acted on it when this returns."""
+    cluster = world(history)
+    assert cluster.spec is not None
+    cluster.spec = put(cluster.spec, PATHS[app], replicas)
+    while cluster.apps[app].replicas != replicas or cluster.apps[app].stopping:
+        cluster.operate()
+
+
+@pytest.mark.parametrize(
+    ("name", "app", "after", "step"),
+    [
+        ("only-system-database", "system-app", "scale-down-system-app", "save-system-database"),
+        ("only-system-database", "system-app", "save-system-database", "load-system-database"),
+        ("only-system-database", "system-app", "load-system-database", "check-system-database-loaded"),
+        ("only-system-storage", "system-app", "scale-down-system-app", "sync-system-storage"),
+        ("only-zync", "zync", "save-zync", "load-zync"),
+    ],
+)
+def test_nothing_is_loaded_under_a_program_that_somebody_has_started_again(name: str, app: str, after: str, step: str) -> None:
+    history = next(h for h in begin(name).deaths(resumed, seed=9) if h.state().steps and h.state().steps[after].status == "finished")
+    say_replicas(history, app, 1)
+    state = go_on(history, resumed)
+    assert (state.closed, state.needs) == ("paused", "decision")
+    assert f"step {step}: {app} (1 pods) was stopped for this and runs again" in state.reason
+    assert state.steps[step].before is None, "it was not begun"
+    say_replicas(history, app, 0)
+    assert go_on(history, resumed).closed == "finished", history.state().reason

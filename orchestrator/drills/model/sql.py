@@ -218,6 +218,13 @@ class SqlCluster(AppsCluster):
         if system and system.content in (EMPTY, TORN):
             raise Impossible(f"{HOOKS[0]} migrates a database that is {system.content.label}")
 
+    def replace_pod(self, name: str) -> None:
+        """What is on no volume goes with its pod: all of zync-database, which is empty then (T5)."""
+        super().replace_pod(name)
+        if name == "zync-database":
+            self.volumes[name] = {}
+            self.databases["zync_production"] = replace(self.databases["zync_production"], content=EMPTY, mark="")
+
     def replaced(self, name: str) -> None:
         """zync-database has no volume (T5); a system database keeps what is in its data directory."""
         super().replaced(name)
@@ -246,6 +253,8 @@ class SqlCluster(AppsCluster):
         return PodJobSeen(state=found.state, code=found.code, complaint=complaint)
 
     def jobs_of(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        if workload.pod.rpartition("-")[0] in self.servers:  # a Redis runs no jobs, and no epoch is kept here
+            return ()
         app = self.app_in(workload.pod, workload.container)
         return tuple(name for name, job in self.jobs.items() if job.workload == app.name and name.startswith(f"{run}."))
 

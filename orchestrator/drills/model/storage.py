@@ -9,12 +9,12 @@ from typing import Any, Final, Self
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.rest import Conflict
-from orchestrator.drills.model.apps import HOOKS, PATHS, App, Hook, at_path, put
+from orchestrator.drills.model.apps import HOOKS, PATHS, SETTLING, App, Hook, at_path, put
 from orchestrator.drills.model.contents import DEFAULT_HOSTS
 from orchestrator.drills.model.redis import Impossible
 from orchestrator.drills.model.sql import SqlCluster
 from orchestrator.errors import ClusterUnreachable
-from orchestrator.port import FileSeen, ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
+from orchestrator.port import HELPER, FileSeen, ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
 
 STORAGE_PATH: Final = "/opt/system/public/system"
 TREE: Final = {"logo.png": "new logo", "kept.txt": "kept", "über/mail 1.txt": "new mail"}  # the bundle's
@@ -37,6 +37,15 @@ class Route:
     is_admitted: bool = True
 
 
+@dataclass(frozen=True)
+class Helper:
+    """A pod of ours that has the claim of system-storage."""
+
+    container: str
+    settles_in: int = SETTLING
+    is_over: bool = False
+
+
 @dataclass
 class StorageCluster(SqlCluster):
     is_s3: bool = False
@@ -49,6 +58,8 @@ class StorageCluster(SqlCluster):
     uids: dict[str, str] = field(default_factory=dict)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)  # Secrets of ours: what an object held before
     deploys_in: int = MADE
+    helpers: dict[str, Helper] = field(default_factory=dict)
+    helpers_made: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,6 +77,7 @@ class StorageCluster(SqlCluster):
         other = super().copy()
         other.tree_files, other.routes_of = dict(self.tree_files), dict(self.routes_of)
         other.stashes = {stash: dict(held) for stash, held in self.stashes.items()}
+        other.helpers = dict(self.helpers)
         other.objects, other.uids, other.kept = dict(self.objects), dict(self.uids), dict(self.kept)
         return other
 
@@ -74,7 +86,19 @@ class StorageCluster(SqlCluster):
     def operate(self) -> None:
         super().operate()
         self.make_routes()
+        self.settle_helpers()
         self.deploy()
+
+    def settle_helpers(self) -> None:
+        for name, helper in self.helpers.items():
+            self.helpers[name] = replace(helper, settles_in=max(0, helper.settles_in - 1))
+
+    def lose_helper(self, name: str, *, is_evicted: bool) -> None:
+        """Deleted by somebody; or ended by its node, where it stays to be seen."""
+        if is_evicted:
+            self.helpers[name] = replace(self.helpers[name], is_over=True)
+        else:
+            del self.helpers[name]
 
     def make_routes(self) -> None:
         """sidekiq tells zync, zync-que makes the Route, the router admits it: one a while, while all three run."""
@@ -114,6 +138,28 @@ class StorageCluster(SqlCluster):
         return "" if self.apps and all(a.is_complete for a in self.apps.values()) else "system-app is not there"
 
     # ---- Reader ------------------------------------------------------------------------------------
+
+    def workload(self, kind: str, name: str) -> WorkloadSeen | None:
+        if kind != HELPER:
+            return super().workload(kind, name)
+        self.operate()
+        helper = self.helpers.get(name)
+        if helper is None:
+            return None
+        serves = not (helper.settles_in or helper.is_over)
+        return WorkloadSeen(
+            kind=HELPER, replicas=1, pods=int(not helper.is_over), is_complete=serves, pod=name if serves else "",
+            waiting_for="" if serves else f"pod {name}: it has not started yet", container=helper.container if serves else "",
+        )
+
+    def app_in(self, pod: str, container: str) -> App:
+        """The program that a pod belongs to; a helper stands for sidekiq."""
+        helper = self.helpers.get(pod)
+        if helper is None:
+            return super().app_in(pod, container)
+        if helper.container != container or helper.settles_in or helper.is_over:
+            raise ClusterUnreachable(f"pod {pod} was replaced meanwhile")
+        return self.apps["system-sidekiq"]
 
     def tree(self, workload: WorkloadSeen, source: str, path: str, stash: str) -> TreeSeen:
         self.app_in(workload.pod, workload.container)
@@ -169,6 +215,15 @@ class StorageCluster(SqlCluster):
                 yield from self.apply(effect, at)
             case fx.PutObjectBack():
                 yield self.put_object_back(effect, at)
+            case fx.StartHelper():
+                if effect.helper in self.helpers:
+                    raise Conflict("there is such a pod already")
+                self.helpers_made += 1
+                self.helpers[effect.helper] = Helper(f"helper-{self.helpers_made}")
+                yield ev.HelperStarted(**at, pod=effect.helper, workload=effect.workload, path=effect.path)
+            case fx.RemoveHelper():
+                self.helpers.pop(effect.helper, None)
+                yield ev.HelperRemoved(**at, pod=effect.helper)
             case fx.RemoveStash():
                 del self.kept[effect.stash]
                 yield ev.StashRemoved(**at, stash=effect.stash)
@@ -257,6 +312,6 @@ class StorageCluster(SqlCluster):
 
     def digest(self) -> dict[str, Any]:
         return super().digest() | {
-            "tree": self.tree_files, "stashes": sorted(self.stashes), "objects": self.objects, "kept": sorted(self.kept),
+            "tree": self.tree_files, "helpers": sorted(self.helpers), "stashes": sorted(self.stashes), "objects": self.objects, "kept": sorted(self.kept),
             "routes": sorted((host, route.is_admitted) for host, route in self.routes_of.items()),
         }  # fmt: skip
