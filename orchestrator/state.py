@@ -159,6 +159,10 @@ class RunState:
         """The first pictures of all steps that have one."""
         return {step: s.before for step, s in self.steps.items() if s.before is not None}
 
+    def after_of(self) -> dict[str, Json]:
+        """What all steps that were found done have left."""
+        return {step: s.after for step, s in self.steps.items() if s.after is not None}
+
 
 def fold(entries: Iterable[Entry], start: RunState | None = None) -> RunState:
     """All facts in order; folding a prefix and then the rest is the same as folding all."""
@@ -361,7 +365,7 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
         case ev.StepFailed():
             return replace(step, reason=fact.reason, is_asked=False)
         case ev.DriftFound():
-            return replace(step, reason=fact.reason, seen=fact.now, is_asked=False)
+            return replace(step, reason=fact.reason, seen=fact.now, after=fact.left or step.after, is_asked=False)
         case ev.StepStarted():
             return replace(
                 step, attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,

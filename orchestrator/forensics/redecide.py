@@ -235,7 +235,7 @@ def context(run: str, told: Told, state: RunState) -> Context:
     waited = (told.at - known.busy_since).total_seconds() if known.busy_since else 0.0
     return Context(
         run=run, now=stamp(told.at), attempt=known.attempt, before=known.before, after=known.after,
-        pictures=state.before_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
+        pictures=state.before_of(), lefts=state.after_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
         is_copy_lost=known.is_copy_lost,
     )
 

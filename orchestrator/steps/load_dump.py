@@ -13,11 +13,11 @@ On the way back the safety copy is loaded in the same manner, between `returning
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 from orchestrator.effects import CopyIn, Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
 from orchestrator.errors import ClusterUnreachable
-from orchestrator.events import Confirmation, DumpLoaded, SafetyCopyLost
+from orchestrator.events import Confirmation, DumpLoaded, Json, SafetyCopyLost
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import (
     CLEAR,
@@ -47,6 +47,7 @@ from orchestrator.steps.save_database import copied_in, copy_of
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
 LOADS_MAX, RETURNS_MAX = 3, 3  # after so many that failed a person is asked
+NAMED_MAX = 5  # tables that a sentence names
 ATTEMPTS_MAX = 8  # and after so many of which nothing is left, such as in a pod that is replaced each time
 
 
@@ -57,10 +58,13 @@ class LoadPicture(Seen):
     staged: FileSeen | None = None
     saved: FileSeen | None = None  # the safety copy
     running: Mapping[str, int] = {}  # gates that are open
+    rows: Mapping[str, int | None] | None = None  # before a load, and before one is taken back
 
 
 class LoadDump(Step):
     Picture = LoadPicture
+    is_asked_early: ClassVar[bool] = True
+
     kind: Literal["load_dump"] = "load_dump"
     workload_kind: str
     workload: str
@@ -78,6 +82,8 @@ class LoadDump(Step):
     saved_by: str = ""  # the step that has made the safety copy
     saved_in: str = ""  # the directory of the safety copy; "" is that of the dump
     copy_bytes: int = 0  # of the safety copy, at most
+    counted: tuple[str, ...] = ()  # tables that only people write to: rows that were added or removed since are asked about
+    counted_by: tuple[str, ...] = ()  # the checks that have counted them, the latest first
 
     @property
     def way_back(self) -> WayBack:
@@ -108,9 +114,12 @@ class LoadDump(Step):
         job = reader.pod_job(workload, "", job_name(self, ctx))  # before the mark: its end is what that shows
         saved = copy_of(self.saved_directory, self.database, ctx.run)
         files = reader.files(workload, [self.staged, saved])
+        is_counted = bool(self.counted) and (ctx.before is None or bool(self.left_rows(ctx) and not ctx.undo_attempt))
+        rows = reader.row_counts(workload, self.engine, self.database, self.counted) if is_counted else None
         return LoadPicture(
             workload=workload, job=job, staged=files[self.staged], saved=files[saved],
-            database=reader.database(workload, self.engine, self.database), running=running(reader, self.gates),
+            database=reader.database(workload, self.engine, self.database), rows=rows,
+            running={} if ctx.is_early else running(reader, self.gates),
         )
 
     # ---- out -----------------------------------------------------------------------------------
@@ -222,6 +231,8 @@ class LoadDump(Step):
             return found
         if not self.has_safety_copy:
             return lost(f"there is no safety copy of {self.database}, and it was accepted that none is made")
+        if not ctx.undo_attempt and (written := self.written_since(picture, ctx)):
+            return torn(f"rows of {', '.join(written)} in {self.database} were added or removed since, which the safety copy does not know")
         if picture.saved is None:
             return torn(f"the safety copy of {self.database} is not there any more")
         if picture.job.state == "exited" and picture.job.code and ctx.undo_attempt >= RETURNS_MAX:
@@ -229,6 +240,20 @@ class LoadDump(Step):
         if not ctx.undo_attempt and (is_open := opened(picture.running)):
             return torn(is_open)
         return CLEAR
+
+    def left_rows(self, ctx: Context) -> dict[str, int]:
+        """The rows as this run last counted them; none where it never came to that."""
+        counts = (ctx.lefts[name].get("rows") for name in self.counted_by if name in ctx.lefts)
+        rows: dict[str, int] = next((rows for rows in counts if rows), {})
+        return {table: rows[table] for table in self.counted if table in rows}
+
+    def written_since(self, picture: LoadPicture, ctx: Context) -> list[str]:
+        found = picture.rows
+        return [] if found is None else [table for table, rows in self.left_rows(ctx).items() if found.get(table) != rows][:NAMED_MAX]
+
+    def as_left(self, ctx: Context) -> Json:
+        rows = self.left_rows(ctx)
+        return super().as_left(ctx) | ({"rows": rows} if rows else {})
 
     def state_of_mark(self, database: DatabaseSeen, ctx: Context) -> str:
         """loading, loaded, returning, returned; "" where the mark is not this step's."""
