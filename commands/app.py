@@ -27,8 +27,9 @@ from commands.rollback import rollback
 from commands.run import run
 from commands.runs import runs
 from commands.status import status
+from commands.unlock import unlock
 from commands.verify import verify
-from orchestrator.errors import RestoreError
+from orchestrator.errors import Interrupted, RestoreError
 
 EXIT_STATUS = "Exit status: " + ", ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
 
@@ -62,7 +63,7 @@ def root(
 
 
 VERBS = (
-    check, plan, run, resume, resolve, rollback, cleanup, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
+    check, plan, run, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
 EPILOGS = {"rehearse": EPILOG}
 for verb in VERBS:
@@ -75,6 +76,8 @@ def main() -> None:
         app()
     except RestoreError as error:
         printer.error(error.message, hint=error.hint)
+        if isinstance(error, Interrupted):
+            os._exit(INTERRUPTED)  # what hangs on a dead line must not keep whoever wants to end
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from orchestrator.clock import SystemClock
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.events import Entry
+    from orchestrator.interruption import Interruption
     from orchestrator.plan import Plan
-    from orchestrator.runs import Interruption, Opening
+    from orchestrator.runs import Opening
     from orchestrator.state import RunState
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +42,9 @@ def carry(
     """Carry a run as far as it goes. Raises what stopped it, with where it stands."""
     from orchestrator.clock import SystemClock
     from orchestrator.cluster.leases import InstallationLease
-    from orchestrator.runs import Interruption, Session, carry_on
+    from orchestrator.cluster.rest import Rest
+    from orchestrator.interruption import Interruption
+    from orchestrator.runs import Session, carry_on
 
     clock = SystemClock()
     watched = Watched(journal, run, plan, clock, verbose=verbose)
@@ -51,12 +54,14 @@ def carry(
         watched.hear(entry)
 
     cluster.jobs.keep = journal.put_blob
+    cluster.copies.directory = wiring.copies_of(journal)
     interruption = Interruption()
-    guard = InstallationLease(cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
+    guard = InstallationLease(Rest(cluster.connection), clock.now, lambda text: printer.tell(f"restore: warning: {text}"))
     try:
         with ended_by_signals(interruption), watched:
             session = Session(
-                journal, cluster, clock, heard=hear, sampled=watched.sample, guard=guard, interruption=interruption
+                journal, cluster, clock, heard=hear, sampled=watched.sample, guard=guard, interruption=interruption,
+                fence=cluster.fence, give_up=cluster.execs.give_up,
             )
             state = carry_on(session, run, plan, opening)
         stopped = wiring.outcome(run, state)
@@ -128,20 +133,29 @@ def tell_where_it_stands(journal: Journal, run: str) -> None:
 
 @contextmanager
 def ended_by_signals(interruption: Interruption) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP end a run: what is under way is finished first. The second one ends it at once."""
+    """Ctrl-C, SIGTERM and SIGHUP end a run: what is under way is finished, or given up safely where it takes longer.
+
+    A second Ctrl-C or SIGTERM ends it at once. A terminal that is closed may send SIGHUP more than once, which hurries
+    nothing; where it was ignored from the start, as `nohup` does, the run goes on without the terminal.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if interruption.is_asked:
+        if interruption.is_asked and number != signal.SIGHUP:
             os._exit(INTERRUPTED)  # as a kill -9: the journal has what is needed to go on
-        interruption.ask()
-        printer.tell("restore: ending what is under way; once more ends it at once")
+        if not interruption.is_asked:
+            interruption.ask()
+            with suppress(OSError):  # printing is not for handlers: it may have been interrupted in print itself
+                os.write(2, b"restore: ending what is under way; once more ends it at once\n")
 
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = [n for n in SIGNALS if not (n == signal.SIGHUP and before[n] is signal.SIG_IGN)]
+    for number in heeded:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in heeded:
+            signal.signal(number, before[number])

@@ -34,6 +34,7 @@ def cleanup(
     from orchestrator.cleanup import clean_up, leftovers, refuse_before_its_end
     from orchestrator.clock import SystemClock, label
     from orchestrator.cluster.leases import InstallationLease
+    from orchestrator.cluster.rest import Rest
     from orchestrator.runs import Session, refuse_unsound
 
     ledger = wiring.open_journal(journal, write=not dry_run)
@@ -42,15 +43,16 @@ def cleanup(
     clock = SystemClock()
     try:
         with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+            cluster.copies.directory = wiring.copies_of(ledger)
             found = leftovers(run, loaded.plan, loaded.state, cluster, label(clock.now()))
             if not dry_run and not (loaded.state.cleanup == "finished" and not found):
                 lost = f" {run} can no longer be taken back afterwards." if loaded.state.in_place else ""
                 wiring.confirm(f"Remove {len(found)} things that {run} keeps on the cluster?{lost}", yes=yes)
                 guard = InstallationLease(
-                    cluster.rest, clock.now, lambda text: printer.tell(f"restore: warning: {text}"), may_be_below=True
+                    Rest(cluster.connection), clock.now, lambda text: printer.tell(f"restore: warning: {text}"), may_be_below=True
                 )
                 heard = printer.Progress(loaded.plan, verbose=verbose)
-                clean_up(Session(ledger, cluster, clock, heard=heard, guard=guard), loaded)
+                clean_up(Session(ledger, cluster, clock, heard=heard, guard=guard, fence=cluster.fence), loaded)
     finally:
         clock.close()
     show(run, found, output, dry_run=dry_run)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.state import RunState
 
 REDRAWN_EVERY_SECONDS = 0.25
+GONE = (OSError, ValueError)  # what a terminal that was closed answers: no reason to end a run
 
 
 class LanesTable:
@@ -37,7 +39,8 @@ class LanesTable:
         self._thread = threading.Thread(target=self._redraw_often, name="table", daemon=True)
 
     def __enter__(self) -> LanesTable:
-        self._live.__enter__()
+        with suppress(*GONE):
+            self._live.__enter__()
         self._thread.start()
         return self
 
@@ -46,16 +49,19 @@ class LanesTable:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        self._live.__exit__(kind, value, trace)
+        with suppress(*GONE):
+            self._live.__exit__(kind, value, trace)
 
     def tell(self, text: str) -> None:
         """A line above the table, which stays."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        with suppress(*GONE):
+            self.console.print(text, markup=False, soft_wrap=True)
 
     def redraw(self) -> None:
         state = self._state()
         if state.phase != "unopened":
-            self._live.update(drawn(list(self._meter.lanes(state, self._now()))), refresh=True)
+            with suppress(*GONE):
+                self._live.update(drawn(list(self._meter.lanes(state, self._now()))), refresh=True)
 
     def _redraw_often(self) -> None:
         while not self._ended.wait(REDRAWN_EVERY_SECONDS):

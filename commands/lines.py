@@ -23,7 +23,7 @@ NARROWEST = 30  # a sentence that has less than this beside its columns goes bel
 INDENT = 7  # and stands there under the fact's number
 COLOURS: Mapping[str, str] = {
     "StepFailed": RED, "StepFoundTorn": RED, "DriftFound": RED, "VerificationFailed": RED, "RunPaused": YELLOW,
-    "RetryScheduled": YELLOW, "DecisionAsked": YELLOW, "DecisionRecorded": YELLOW, "StepFoundDone": GREEN,
+    "RetryScheduled": YELLOW, "CopyInterrupted": YELLOW, "DecisionAsked": YELLOW, "DecisionRecorded": YELLOW, "StepFoundDone": GREEN,
     "StepFoundRestored": GREEN, "VerificationPassed": GREEN, "RunFinished": BOLD, "RollbackFinished": BOLD,
     "RunOpened": BOLD, "RunResumed": BOLD, "RollbackOpened": BOLD,
 }

@@ -12,10 +12,12 @@ from commands.options import JournalPath, Output, OutputAs, Run
 from orchestrator.errors import UsageWrong, VerificationMissed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from journal import Journal
     from orchestrator.forensics.redecide import Redecided
     from orchestrator.forensics.told import Told
+    from orchestrator.runs import Loaded
 
 
 def replay(
@@ -108,13 +110,38 @@ def show_redecided(run: str, facts: Sequence[Told], output: Output) -> None:
 
 
 def say(run: str, facts: Sequence[Told], found: Redecided) -> None:
-    for one in found.differences:
-        printer.say(f"fact {one.seq}  {one.step or 'run'}  {one.about}")
-        printer.say(f"    then  {one.then}")
-        printer.say(f"    now   {one.now}")
-    printer.say(
-        f"run {run}: {found.moves} moves and {found.standings} findings in {len(facts)} facts decided again, "
-        f"{len(found.differences)} otherwise"
-    )
+    for line in lines_of(found):
+        printer.say(line)
+    printer.say(f"run {run}: {counted(found)} in {len(facts)} facts decided again, {len(found.differences)} otherwise")
     if found.unrecorded:
         printer.say(f"({found.unrecorded} looks found a step busy and left no picture to decide from)")
+
+
+def lines_of(found: Redecided) -> Iterator[str]:
+    for one in found.differences:
+        yield f"fact {one.seq}  {one.step or 'run'}  {one.about}"
+        yield f"    then  {one.then}"
+        yield f"    now   {one.now}"
+
+
+def counted(found: Redecided) -> str:
+    return f"{found.moves} moves and {found.standings} findings"
+
+
+def tell_what_is_seen_otherwise(journal: Journal, loaded: Loaded) -> None:
+    """Before a run is gone on with that another version has carried: what this one would have decided otherwise."""
+    from orchestrator.forensics.reading import history
+    from orchestrator.forensics.redecide import redecide
+    from orchestrator.runs import program
+    from orchestrator.versions import programs_of
+
+    last = (programs_of(entry.fact for entry in loaded.entries) or [program()])[-1]
+    if last == program():
+        return
+    found = redecide(loaded.run, history(journal, loaded.run).facts)
+    printer.tell(
+        f"run {loaded.run} was carried by {last}, this is {program()}: {counted(found)} decided again, "
+        f"{len(found.differences)} otherwise"
+    )
+    for line in lines_of(found):
+        printer.tell(f"  {line}")

@@ -25,7 +25,7 @@ def resolve(
     journal: JournalPath = None,
     output: OutputAs = Output.table,
 ) -> None:
-    """Decide about a step that is in doubt; `restore resume` goes on from there.
+    """Decide about a step that is in doubt; `restore resume`, or `restore rollback`, goes on from there.
 
     Exit status: 0 recorded, 10 unknown run, 11 held by another process, 21 the step waits for no decision.
     """
@@ -43,4 +43,4 @@ def resolve(
     if output is not Output.table:
         printer.document(fact.model_dump(mode="json"), output)
     else:
-        printer.say(f"recorded: step {step} is {as_.value}; go on with: restore resume {run}")
+        printer.say(f"recorded: step {step} is {as_.value}; go on with: {wiring.going_on(run, loaded.state)}")

@@ -10,9 +10,13 @@ import typer
 from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose
+from commands.replay import tell_what_is_seen_otherwise
 from commands.run import ended
 
 if TYPE_CHECKING:
+    from journal import Journal
+    from orchestrator.cluster.live import LiveCluster
+    from orchestrator.events import Fact
     from orchestrator.runs import Loaded
 
 
@@ -27,6 +31,9 @@ def resume(
     output: OutputAs = Output.table,
 ) -> None:
     """Go on from the journal: shows what is finished, in doubt and left, then carries on.
+
+    Where another version of this program has carried the run, each place where this one would have decided
+    otherwise is shown first. A run that a newer version has carried is refused.
 
     Exit status: 0 done, 3 stopped, 4 a decision is needed, 6 verification failed, 10 unknown run, 11 held
     by another process, 12 journal damaged, 13 journal too new, 21 another cluster or bundle, 30/31 cluster.
@@ -45,20 +52,33 @@ def resume(
         ended(ledger, run, loaded.state, output)
         return
     refuse_over_a_newer_run(ledger, loaded)
-    introduce(loaded)
+    tell_what_is_seen_otherwise(ledger, loaded)
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)
     with wiring.cluster_of(loaded, bundle, kubeconfig, context) as cluster:
+        introduce(ledger, loaded, cluster, to_resume(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(to_resume, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 
 
-def introduce(loaded: Loaded) -> None:
-    """What is finished, in doubt, left, before anything is done."""
-    steps = loaded.state.steps
+def introduce(ledger: Journal, loaded: Loaded, cluster: LiveCluster, facts: list[Fact]) -> None:
+    """What is finished, in doubt, left, and what is found of the steps in doubt, before anything is done.
+
+    Not of a run that somebody else carries: it is at another place with each look.
+    """
+    from journal import holder_is_alive
+    from orchestrator.cluster.live import LiveCluster
+    from orchestrator.foresight import doubts, in_doubt
+
+    lease = ledger.lease_of(loaded.run)
+    if lease is not None and holder_is_alive(lease.holder) is not False:
+        return
+    steps, names = loaded.state.steps, in_doubt(loaded.state)
     done = [n for n, s in steps.items() if s.status in ("finished", "skipped", "restored", "untouched")]
-    doubt = [n for n, s in steps.items() if s.is_in_doubt]
-    left = len(steps) - len(done) - len(doubt)
-    printer.tell(f"run {loaded.run}: {len(done)} steps ended, {len(doubt)} in doubt, {left} left")
-    for name in doubt:
-        printer.tell(f"  in doubt  {name}: begun, attempt {steps[name].attempt}; it is looked at first")
+    left = len(steps) - len(done) - len(names)
+    printer.tell(f"run {loaded.run}: {len(done)} steps ended, {len(names)} in doubt, {left} left")
+    if names:
+        with LiveCluster(cluster.connection, cluster.bundle) as looking:
+            for doubt in doubts(loaded, looking, facts):
+                printer.tell(f"  in doubt  {doubt.say()}")
+            looking.execs.give_up()

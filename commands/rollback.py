@@ -10,6 +10,8 @@ from commands import printer, wiring
 from commands.carrying import carry
 from commands.options import Context, JournalPath, Kubeconfig, Output, OutputAs, Patience, Run, Verbose, Yes
 from commands.plan import reversed_order
+from commands.replay import tell_what_is_seen_otherwise
+from commands.resume import introduce
 from commands.run import ended
 from orchestrator.errors import UsageWrong
 
@@ -34,7 +36,7 @@ def rollback(
     """Take back what a run did, from its recorded pictures, newest first. Can be resumed like a run.
 
     Exit status: 0 everything is back, 4 a decision is needed, 5 some steps are not back, 10 unknown run,
-    11 held by another process, 12 journal damaged, 30/31 cluster.
+    11 held by another process, 12 journal damaged, 13 carried by a newer version, 30/31 cluster.
     """
     from orchestrator.runs import refuse_over_a_newer_run, refuse_unsound, to_roll_back, with_patience
 
@@ -46,14 +48,17 @@ def rollback(
     if to and to not in loaded.state.steps:
         raise UsageWrong(f"{run} has no step {to}", hint=f"restore status {run}")
     refuse_over_a_newer_run(ledger, loaded)
+    tell_what_is_seen_otherwise(ledger, loaded)
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+        cluster.copies.directory = wiring.copies_of(ledger)
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return
         lost = irreversible(loaded)
         kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
+        introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 

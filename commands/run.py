@@ -30,7 +30,7 @@ from commands.options import (
     WithObjects,
     Yes,
 )
-from orchestrator.errors import PlanChanged, UsageWrong
+from orchestrator.errors import PlanChanged, RunHalted, UsageWrong
 
 if TYPE_CHECKING:
     from journal import Journal
@@ -117,15 +117,23 @@ def start(
     from orchestrator.runs import new_run_id, opening, to_open, with_patience
 
     run_id = new_run_id(made.runbook, datetime.now(UTC))
+    is_opened = False
 
     def announce(entry: Entry) -> None:
+        nonlocal is_opened
         if entry.seq == 1:  # from here on the id names something
+            is_opened = True
             (printer.say_if_heard if output is Output.table else printer.tell)(f"run {run_id}")
         heard(entry)
 
     facts = opening(made, found, report, context_of(cluster.connection, found.namespace_uid) | dict(context))
     begun = with_patience(to_open(facts), patience)
-    state = carry(ledger, cluster, run_id, made, begun, verbose=verbose, heard=announce)
+    try:
+        state = carry(ledger, cluster, run_id, made, begun, verbose=verbose, heard=announce)
+    except RunHalted as error:
+        if is_opened:
+            raise
+        raise RunHalted(f"{error.message}; no run was opened", hint=f"restore run {report.path}") from error
     ended(ledger, run_id, state, output)
     if found.is_fresh:
         printer.tell(f"restore: hint: now the databases and files: restore run {report.path}")

@@ -10,6 +10,7 @@ import typer
 
 from commands import printer, wiring
 from commands.options import JournalPath, Output, OutputAs, Run
+from orchestrator.errors import RollbackStopped
 
 if TYPE_CHECKING:
     from journal import Journal
@@ -24,12 +25,16 @@ def status(
     journal: JournalPath = None,
     output: OutputAs = Output.table,
 ) -> None:
-    """Show where a run stands: each step, what is in doubt, what it waits for."""
+    """Show where a run stands: each step, what is in doubt, what it waits for.
+
+    Exit status: 0 shown, 5 a rollback has stopped before its end: some steps are not back, 10 unknown run, 12 journal
+    damaged.
+    """
     from orchestrator.runs import load
 
     ledger = wiring.open_journal(journal, write=False)
     if watch and output is Output.table and sys.stdout.isatty():
-        watched(ledger, run)
+        refuse_half_way_back(ledger, run, watched(ledger, run))
         return
     shown = -1
     while True:
@@ -38,11 +43,22 @@ def status(
             show(ledger, run, state, output)
             shown = state.seq
         if not watch or state.closed:
-            return
+            break
         time.sleep(WATCH_SECONDS)
+    refuse_half_way_back(ledger, run, state)
 
 
-def watched(ledger: Journal, run: str) -> None:
+def refuse_half_way_back(ledger: Journal, run: str, state: RunState) -> None:
+    """Raises RollbackStopped for a rollback that nobody carries on with and that is not at its end."""
+    stopped = wiring.outcome(run, state)
+    if state.phase != "backward" or stopped is None or word_for(ledger, run, state) not in ("paused", "interrupted"):
+        return
+    count = len(way_back_of(state)["not_back"])
+    why = f": {state.reason}" if state.reason else ""
+    raise RollbackStopped(f"the rollback has not come to its end, {count} steps are not back{why}", hint=stopped.hint)
+
+
+def watched(ledger: Journal, run: str) -> RunState:
     """The table of lanes that whoever carries the run sees, from the journal alone, until the run is closed."""
     from datetime import datetime
 
@@ -68,6 +84,7 @@ def watched(ledger: Journal, run: str) -> None:
             time.sleep(WATCH_SECONDS)
             loaded = load(ledger, run)
     show(ledger, run, loaded.state, Output.table)
+    return loaded.state
 
 
 def ledger_head(ledger: Journal, run: str) -> str:
@@ -103,7 +120,7 @@ def show(ledger: Journal, run: str, state: RunState, output: Output) -> None:
     if state.phase == "backward":
         show_way_back(found["rollback"])
     if found["state"] in ("interrupted", "paused"):
-        printer.say(f"go on with: restore resume {run}")
+        printer.say(f"go on with: {wiring.going_on(run, state)}")
 
 
 def show_way_back(found: dict[str, Any]) -> None:

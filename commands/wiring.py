@@ -53,6 +53,11 @@ def open_journal(given: Path | None, *, write: bool) -> Journal:
         return Journal.open(path, write=write)
 
 
+def copies_of(journal: Journal) -> Path:
+    """Where what is copied out of pods is kept on this machine: beside the journal that tells of it."""
+    return journal.path.with_name(f"{journal.path.name}.copies")
+
+
 def live_cluster(kubeconfig: str, context: str, namespace: str, bundle: Path | None = None) -> LiveCluster:
     from orchestrator.cluster.connection import connect
     from orchestrator.cluster.live import LiveCluster
@@ -237,6 +242,11 @@ def outcome(run: str, state: RunState) -> RestoreError | None:
     if state.needs == "decision":
         return DecisionNeeded(state.reason, hint=resolve)
     return RunHalted(state.reason or "the run was stopped", hint=hint)
+
+
+def going_on(run: str, state: RunState) -> str:
+    """The command that goes on with a run."""
+    return f"restore rollback {run}" if state.phase == "backward" else f"restore resume {run}"
 
 
 def stands(run: str, state: RunState) -> str:

@@ -103,6 +103,7 @@ missing_packages() {
     has mariadb-dump || echo mariadb-client
     (set -- /usr/lib/postgresql/*/bin/initdb; has initdb || [ -x "$1" ]) || echo postgresql
     [ "$purpose" != tests ] || has busybox || echo busybox
+    [ "$purpose" != tests ] || has cc || echo gcc libc6-dev
     if [ -n "$python" ]; then venv_package "$python"
     elif has python3; then no_python
     else echo python3 python3-venv

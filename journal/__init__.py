@@ -26,7 +26,7 @@ from journal.errors import (
     RunMissing,
     RunPruned,
 )
-from journal.holders import holder_is_alive, this_holder
+from journal.holders import holder_in_words, holder_is_alive, this_holder
 from journal.records import OWN_CHAIN, Draft, Head, Lease, Outline, Pruned, Record, Verdict
 from journal.store import Journal
 from journal.verification import blobs_in
@@ -53,6 +53,7 @@ __all__ = [
     "RunPruned",
     "Verdict",
     "blobs_in",
+    "holder_in_words",
     "holder_is_alive",
     "this_holder",
 ]

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from journal.holders import holder_in_words
+
 
 class JournalError(Exception):
     """The root of everything this package raises on purpose."""
@@ -43,8 +45,10 @@ class RunPruned(RunMissing):
 class RunHeld(JournalError):
     """Another holder has the lease of this run."""
 
-    def __init__(self, run: str, holder: str, epoch: int, expires_at: str) -> None:
-        super().__init__(f"the run {run} is held by {holder} (epoch {epoch}) until {expires_at}")
+    def __init__(self, run: str, holder: str, epoch: int, expires_at: str, since: str = "") -> None:
+        """since: when its first fact of this epoch was recorded, "" before it has recorded one."""
+        begun = f"since {since}" if since else "just now"
+        super().__init__(f"the run {run} is held by {holder_in_words(holder)}, {begun} (epoch {epoch}, until {expires_at})")
         self.run, self.holder, self.epoch, self.expires_at = run, holder, epoch, expires_at
 
 
@@ -73,6 +77,12 @@ def from_sqlite(error: sqlite3.Error, path: Path, doing: Literal["read", "writte
     if isinstance(error, sqlite3.ProgrammingError):  # Used after close: nothing is wrong with the file.
         return JournalUnwritable(f"the journal {path} cannot be {doing}: it was closed")
     return JournalDamaged(f"the journal {path} is damaged: {error}")
+
+
+def is_failed_fsync(error: BaseException) -> bool:
+    """Whether this is SQLite's word that something it wrote may never reach the disk."""
+    failed = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) in failed
 
 
 @contextmanager

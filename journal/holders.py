@@ -38,6 +38,13 @@ def holder_is_alive(holder: str) -> bool | None:
     return start_now == ticks
 
 
+def holder_in_words(holder: str) -> str:
+    """`user@host, process 123`: who it is, for a person who wants to find it."""
+    place, _, rest = holder.partition(":")
+    pid = rest.partition(":")[0]
+    return f"{place}, process {pid}" if pid.isdigit() else holder or "nobody"
+
+
 def _kernel() -> str | None:
     """The boot and the pid namespace this process runs in."""
     try:

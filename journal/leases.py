@@ -11,7 +11,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from journal.errors import LeaseLost, RunHeld
-from journal.holders import holder_is_alive
+from journal.holders import holder_in_words, holder_is_alive
 from journal.records import Lease, timestamp
 
 NOBODY = ""  # A lease given back keeps its row, for the epoch must never go down.
@@ -26,7 +26,7 @@ def take(
     row = db.execute("SELECT holder, epoch, expires_at FROM leases WHERE run = ?", (run,)).fetchone()
     former, epoch, expires_at = row or (NOBODY, 0, "")
     if not steal and former not in (NOBODY, holder) and _may_act(former, expires_at, now):
-        raise RunHeld(run, former, epoch, expires_at)
+        raise RunHeld(run, former, epoch, expires_at, _since(db, run, epoch))
     lease = Lease(run, holder, epoch + 1, now + timedelta(seconds=ttl_seconds))
     db.execute(
         "INSERT INTO leases (run, holder, epoch, expires_at) VALUES (?, ?, ?, ?)"
@@ -59,8 +59,24 @@ def check(db: sqlite3.Connection, lease: Lease) -> None:
         holder, epoch = row or (NOBODY, 0)
         raise LeaseLost(
             f"the lease of the run {lease.run} (epoch {lease.epoch}) is lost:"
-            f" it is now held by {holder or 'nobody'} (epoch {epoch})"
+            f"{_taker(db, lease)} it is now held by {holder_in_words(holder)} (epoch {epoch})"
         )
+
+
+def _since(db: sqlite3.Connection, run: str, epoch: int) -> str:
+    """When the first fact of this epoch was recorded."""
+    found = db.execute(
+        "SELECT recorded_at FROM facts WHERE run = ? AND epoch = ? ORDER BY seq LIMIT 1", (run, epoch)
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+def _taker(db: sqlite3.Connection, lease: Lease) -> str:
+    """Who recorded the first fact after this taking."""
+    found = db.execute(
+        "SELECT actor, recorded_at FROM facts WHERE run = ? AND epoch > ? ORDER BY seq LIMIT 1", (lease.run, lease.epoch)
+    ).fetchone()
+    return f" {found[0] or 'somebody'} has taken it over at {found[1]}, and" if found else ""
 
 
 def _may_act(holder: str, expires_at: str, now: datetime) -> bool:

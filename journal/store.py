@@ -20,7 +20,15 @@ from types import TracebackType
 from typing import Any
 
 from journal import files, leases, retention
-from journal.errors import JournalDamaged, JournalError, JournalUnwritable, RunMissing, RunPruned, translated
+from journal.errors import (
+    JournalDamaged,
+    JournalError,
+    JournalUnwritable,
+    RunMissing,
+    RunPruned,
+    is_failed_fsync,
+    translated,
+)
 from journal.records import (
     GENESIS,
     OWN_CHAIN,
@@ -58,6 +66,7 @@ class Journal:
         self.path = path
         self._db = db
         self._write = write
+        self._has_lost_trust = False  # an fsync failed, so the next one proves nothing
         self._lock = threading.RLock()
         self.journal_mode = str(self._rows("PRAGMA journal_mode")[0][0])
 
@@ -107,6 +116,11 @@ class Journal:
         """Gives the lease back at once; a lease already lost is left to its new holder."""
         with self._transaction() as db:
             leases.release(db, lease)
+
+    def check_lease(self, lease: Lease) -> None:
+        """Raises LeaseLost unless this very taking is the run's newest, and has not been given back."""
+        with self._lock, translated(self.path, "read"):
+            leases.check(self._db, lease)
 
     def lease_of(self, run: str) -> Lease | None:
         """The lease in force or expired, None when nobody holds the run."""
@@ -260,15 +274,22 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One BEGIN IMMEDIATE … COMMIT; whatever goes wrong inside, nothing of it is left."""
+        """One BEGIN IMMEDIATE … COMMIT; whatever goes wrong inside, nothing of it is left.
+
+        Where an fsync fails its transaction may be there or not, and nothing more is written through this
+        journal: the kernel forgets the pages that it could not write and calls the next fsync a success.
+        """
         if not self._write:
             raise JournalUnwritable(f"the journal {self.path} was opened for reading only")
         with self._lock, translated(self.path, "written"):
+            if self._has_lost_trust:
+                raise JournalUnwritable(f"the journal {self.path} cannot be written: an fsync of it has failed")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
+                self._has_lost_trust = is_failed_fsync(error)
                 # A full disk may have ended the transaction already, or refuse even this.
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")

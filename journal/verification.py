@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 from journal import files, schema
 from journal.errors import UNREACHABLE
-from journal.records import COLUMNS, GENESIS, Cell, Head, Verdict, digest_of
+from journal.records import COLUMNS, GENESIS, Cell, Draft, Head, Record, Verdict, cell, digest_of, encode
 
 KINDS = {"text": b"t", "integer": b"i", "null": b"n", "real": b"r", "blob": b"b"}
 CELLS = ", ".join(f"typeof({column}), CAST({column} AS BLOB)" for column in (*COLUMNS, "digest"))
@@ -70,6 +70,20 @@ def verify_run(
         with suppress(sqlite3.Error):
             db.execute("ROLLBACK")
     return _verdict(walk, "ok", None, "")
+
+
+def flaw_in(run: str, records: Iterable[Record]) -> str:
+    """The first flaw of a chain that is in no file, in words; "" where it holds."""
+    walk = _Walk()
+    try:
+        for record in records:
+            text = encode(Draft(record.type, record.data)).data
+            columns = (getattr(record, column) if column != "data" else text for column in (*COLUMNS, "digest"))
+            walk.head = _continued(list(map(cell, columns)), run, walk)
+            walk.facts += 1
+    except _Flaw as flaw:
+        return flaw.reason
+    return ""
 
 
 def _verdict(walk: _Walk, status: Literal["ok", "broken", "cut off"], seq: int | None, reason: str) -> Verdict:

@@ -19,7 +19,7 @@ from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
 from orchestrator.plan import Plan
 from orchestrator.port import Cluster, Reader
 from orchestrator.recorder import Recorder, entries_of
-from orchestrator.runs import Loaded, Session, explained, refuse_when_taken, user, writer_of
+from orchestrator.runs import Loaded, Session, explained, program, user, writer_of
 from orchestrator.state import RunState, fold
 from orchestrator.steps.base import Context
 
@@ -52,12 +52,14 @@ def clean_up(session: Session, loaded: Loaded) -> RunState:
         with LeaseKeeper(journal, lease, session.guard, now) as keeper:
             state = fold(entries_of(list(journal.read(run))))
             keeper.is_standing = bool(state.in_place)
+            session.fence.arm("", 0, keeper.check)  # leaving its epoch in a pod would be one more thing to remove
             recorder = Recorder(state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard)
             try:
                 recorder.record(ev.LeaseTaken(holder=lease.holder))
-                sweep(run, loaded.plan, recorder, session.cluster, session.clock, lambda: refuse_when_taken(journal, lease))
+                sweep(run, loaded.plan, recorder, session.cluster, session.clock, keeper.check)
             finally:
                 recorder.close()
+            session.fence.disarm()
             return recorder.state
 
 
@@ -71,7 +73,7 @@ def sweep(
 
     found = look()
     effects = tuple(effect.model_dump(mode="json") for _, effect in found)
-    recorder.record(ev.CleanupOpened(by=user(), effects=effects))
+    recorder.record(ev.CleanupOpened(by=user(), effects=effects, program=program()))
     for step, effect in found:
         fence()
         for fact in cluster.perform(effect, step=step, attempt=0):

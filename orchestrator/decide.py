@@ -14,6 +14,7 @@ from orchestrator.plan import Plan
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState
 
 TRIES_MAX = 5  # attempts of one step since the run was last opened or resumed, or since a chunk arrived
+RETRY_WAIT_MAX = timedelta(seconds=60)
 FAILURES_MAX = 8  # with back-off about two minutes of a line that is down; more where a person grants patience
 
 
@@ -39,8 +40,10 @@ def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: tim
     if is_waiting(step, now):
         return
     match step.status:
+        case "pending" | "started" | "held" | "undoing" if step.failures >= FAILURES_MAX and not has_patience(step, now, patience):
+            yield GiveUp(name, f"{step.reason} (failed {step.failures} times)")
         case "pending" | "started" | "held" | "undoing":  # before it, after it, after a crash: look
-            yield overdue(name, step, plan, now, patience) or Probe(name, is_poll=step.busy_since is not None)
+            yield Probe(name, is_poll=step.busy_since is not None, gives_up=overdue(name, step, plan, now))
         case "ready" | "undoable" if step.tries >= TRIES_MAX and not has_patience(step, now, patience):
             why = f": {step.reason}" if step.reason else ""
             yield GiveUp(name, f"tried {step.tries} times and it is still not done{why}")
@@ -52,14 +55,12 @@ def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: tim
             yield Ask(name, step.reason)
 
 
-def overdue(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Move | None:
-    """What ends the patience with a step: too many failures, or too long busy with the same thing."""
-    if step.failures >= FAILURES_MAX and not has_patience(step, now, patience):
-        return GiveUp(name, f"{step.reason} (failed {step.failures} times)")
+def overdue(name: str, step: StepState, plan: Plan, now: datetime) -> str:
+    """Why a step that is found busy once more has failed: it was so for too long. One that was not looked at is not: who slept looks first."""
     budget = timedelta(seconds=plan.step(name).budget_seconds)
     if step.busy_since and now - step.busy_since > budget:
-        return GiveUp(name, f"{step.reason}, for {int(budget.total_seconds())} s")
-    return None
+        return f"for {int(budget.total_seconds())} s"
+    return ""
 
 
 def has_patience(step: StepState, now: datetime, patience: timedelta) -> bool:
@@ -68,8 +69,10 @@ def has_patience(step: StepState, now: datetime, patience: timedelta) -> bool:
 
 
 def is_waiting(step: StepState, now: datetime) -> bool:
-    """A retry is scheduled and its time has not come."""
-    return step.not_before is not None and now < step.not_before and step.status not in ("failed", "stuck")
+    """A retry is scheduled and its time has not come. Nobody waits longer than a retry ever does: then the clock was set back."""
+    if step.not_before is None or step.status in ("failed", "stuck"):
+        return False
+    return timedelta() < step.not_before - now <= RETRY_WAIT_MAX
 
 
 def close(state: RunState, ended: frozenset[str]) -> Close:

@@ -97,7 +97,10 @@ class RemovePath(InPod):
 
 
 class CopyIn(InPod):
-    """Copy a file of the bundle to path: to path.part chunk by chunk, compared, then renamed."""
+    """Copy a file of the bundle to path: to path.part chunk by chunk, compared, then renamed.
+
+    origin: "copies" for a file that was copied out of a pod, and is kept on this machine.
+    """
 
     effect: Literal["copy_in"] = "copy_in"
     source: str
@@ -105,9 +108,35 @@ class CopyIn(InPod):
     part: str
     size_bytes: int
     sha256: str
+    origin: Literal["bundle", "copies"] = "bundle"
 
     def say(self) -> str:
         return f"copy {self.source} ({self.size_bytes} bytes) to {self.path}"
+
+
+class CopyOut(InPod):
+    """Copy a file of a pod to this machine, to the directory of copies beside the journal: chunk by chunk,
+    compared, then renamed to `target`. size_bytes and sha256 as they were seen in the pod.
+    """
+
+    effect: Literal["copy_out"] = "copy_out"
+    path: str
+    target: str
+    size_bytes: int
+    sha256: str
+
+    def say(self) -> str:
+        return f"copy {self.path} ({self.size_bytes} bytes) to this machine as {self.target}"
+
+
+class RemoveCopy(EffectBase):
+    """Remove a file that was copied out of a pod from this machine."""
+
+    effect: Literal["remove_copy"] = "remove_copy"
+    target: str
+
+    def say(self) -> str:
+        return f"remove {self.target} from this machine"
 
 
 class RewriteAof(InPod):
@@ -126,6 +155,17 @@ class SwitchAppendingOn(InPod):
 
     def say(self) -> str:
         return f"redis-cli CONFIG SET appendonly yes in {self.workload}"
+
+
+class SwitchSavingOn(InPod):
+    """CONFIG SET save and appendonly in the running server, as its configuration says: it may have been started without."""
+
+    effect: Literal["switch_saving_on"] = "switch_saving_on"
+    save: str
+    appendonly: Literal["yes", "no"]
+
+    def say(self) -> str:
+        return f'redis-cli CONFIG SET save "{self.save}", appendonly {self.appendonly} in {self.workload}'
 
 
 class FlushRedis(InPod):
@@ -349,8 +389,8 @@ class DeleteRoute(EffectBase):
 
 
 Effect = (
-    EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | RewriteAof | SwitchAppendingOn
-    | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
+    EditConfigMap | RollOut | SetAside | PutBack | RemovePath | CopyIn | CopyOut | RemoveCopy | RewriteAof
+    | SwitchAppendingOn | SwitchSavingOn | FlushRedis | SetField | ScaleWorkload | DeleteJob | StartJob | StopJob | ForgetMark | SyncTree | PutTreeBack
     | StartHelper | RemoveHelper | ApplyObject | PutObjectBack | DeleteRoute | RemoveStash | RemoveJobs
 )
 

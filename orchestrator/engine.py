@@ -15,7 +15,7 @@ from typing import assert_never
 
 from orchestrator import events as ev
 from orchestrator.clock import Clock, label
-from orchestrator.decide import decide
+from orchestrator.decide import decide, is_waiting
 from orchestrator.effects import Effect
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.events import Fact, Json
@@ -66,13 +66,13 @@ class Engine:
     def start(self, moves: list[Move], *, alone: bool) -> None:
         for move in moves:
             if not isinstance(move, Close):
-                self.lanes.start(move.step, self.carry_out(move))
+                self.lanes.start(move.step, self.stopping(self.carry_out(move)))
             elif alone:
                 self.recorder.record(closing(move))
 
     def rest(self, state: RunState, now: datetime) -> None:
         """Until a lane ends, or the time of the next retry."""
-        times = [s.not_before for s in state.steps.values() if s.not_before and s.not_before > now]
+        times = [s.not_before for s in state.steps.values() if s.not_before and is_waiting(s, now)]
         seconds = (min(times) - now).total_seconds() if times else None
         if self.lanes.under_way():
             self.lanes.wait(seconds)
@@ -87,6 +87,14 @@ class Engine:
                 self.lanes.wait(None)
             except Exception:
                 continue  # the first error is already on its way up
+
+    def stopping(self, work: Iterator[None]) -> Iterator[None]:
+        """An error of one lane, such as a journal that cannot be written, stops the others before their next effect."""
+        try:
+            yield from work
+        except Exception:
+            self.stop.set()
+            raise
 
     # ---- one move ------------------------------------------------------------------------------
 
@@ -132,7 +140,10 @@ class Engine:
         standing = step.restored(seen, ctx) if backward else step.standing(seen, ctx)
         facts = found_back(step, seen, standing, ctx) if backward else found(step, seen, standing, ctx)
         busy_with = self.recorder.state.steps[name].reason if move.is_poll else None
-        if standing.name != "busy" or standing.reason != busy_with:
+        if standing.name == "busy" and move.gives_up:
+            failed = ev.StepFailed(step=name, attempt=ctx.attempt, reason=f"{standing.reason}, {move.gives_up}")
+            self.recorder.record(failed)
+        elif standing.name != "busy" or standing.reason != busy_with:
             self.recorder.record(*facts)
 
     def do(self, name: str) -> Iterator[None]:
@@ -160,14 +171,16 @@ class Engine:
         yield from self.perform(step.undo(seen, self.context(name)), name, attempt)
 
     def perform(self, effects: Iterator[Effect], name: str, attempt: int) -> Iterator[None]:
+        """The fence stands before each effect, and before each part of one: between two chunks a process can sleep for hours."""
         for effect in effects:
             self.fence()
+            if self.stop.is_set():
+                return  # begun and not ended: in doubt, and the next look will tell
             for fact in self.cluster.perform(effect, step=name, attempt=attempt):
                 yield
                 self.recorder.record(fact)
                 yield
-            if self.stop.is_set():
-                return  # begun and not ended: in doubt, and the next look will tell
+                self.fence()
 
     # ---- what a move needs ---------------------------------------------------------------------
 
@@ -181,7 +194,7 @@ class Engine:
     def poll_seconds(self, name: str) -> float:
         since = self.recorder.state.steps[name].busy_since
         waited = (self.clock.now() - since).total_seconds() if since else 0.0
-        return min(POLL_SECONDS_MAX, POLL_SECONDS + waited / 10)
+        return max(POLL_SECONDS, min(POLL_SECONDS_MAX, POLL_SECONDS + waited / 10))  # also where the clock was set back
 
     def retry(self, name: str, error: ClusterUnreachable) -> Fact:
         failures = self.recorder.state.steps[name].failures + 1
@@ -231,19 +244,21 @@ def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact
 
 def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:
     """What a look on the way back leaves in the journal."""
+    fact: Fact
     at, picture = {"step": step.id, "attempt": ctx.attempt}, dumped(seen)
     match standing.name:
         case "clear":
-            return [ev.StepFoundUndoable(**at, seen=picture)]
+            fact = ev.StepFoundUndoable(**at, seen=picture)
         case "busy":
-            return [ev.StepFoundBusy(**at, reason=standing.reason)]
+            fact = ev.StepFoundBusy(**at, reason=standing.reason)
         case "done":
-            return [ev.StepFoundRestored(**at, seen=picture)]
+            fact = ev.StepFoundRestored(**at, seen=picture)
         case "lost":
-            return [ev.StepFailed(**at, reason=standing.reason)]
+            fact = ev.StepFailed(**at, reason=standing.reason)
         case _:
             before = ctx.before or {}
-            return [ev.DriftFound(**at, reason=standing.reason, before=before, left=step.as_left(ctx), now=picture)]
+            fact = ev.DriftFound(**at, reason=standing.reason, before=before, left=step.as_left(ctx), now=picture)
+    return [*step.confirm_back(seen, ctx), fact]
 
 
 def closing(move: Close) -> Fact:

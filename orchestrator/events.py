@@ -87,6 +87,18 @@ class LeaseTaken(Fact):
         return f"{self.holder} took the lease on this run"
 
 
+class LockStolen(Fact):
+    """A person took the run from whoever held it. Its epoch is the one that the holder is refused by from here on."""
+
+    name = "LockStolen"
+    holder: str  # from whom, "" where the journal knew of nobody
+    reason: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{self.by} took this run from {self.holder or 'nobody'}: {self.reason}"
+
+
 class RunResumed(Fact):
     name = "RunResumed"
     program: str
@@ -100,7 +112,7 @@ class PatienceGranted(Fact):
     """For how long a step that fails is tried again, counted from its first failure since it last came forward."""
 
     name = "PatienceGranted"
-    seconds: float
+    seconds: int  # the journal holds no fractions: they have no one text
 
     def sentence(self) -> str:
         return f"a step that fails is tried again for {self.seconds / 60:.0f} minutes"
@@ -126,6 +138,7 @@ class RollbackOpened(Fact):
     name = "RollbackOpened"
     by: str
     down_to: str = ""
+    program: str = ""
 
     def sentence(self) -> str:
         what = f"back to before {self.down_to}" if self.down_to else "everything"
@@ -145,6 +158,7 @@ class CleanupOpened(Fact):
     name = "CleanupOpened"
     by: str
     effects: tuple[Json, ...]
+    program: str = ""
 
     def sentence(self) -> str:
         return f"{self.by} began to remove what this run keeps on the cluster: {len(self.effects)} things"
@@ -378,6 +392,19 @@ class FileChunkCopied(EffectFact):
         return f"bytes {self.offset_bytes} to {end} of {self.path} are in pod {self.pod}, digest compared"
 
 
+class CopyInterrupted(EffectFact):
+    """A cut that a copy has outlived by itself: it went on, without a retry of its step."""
+
+    name = "CopyInterrupted"
+    pod: str
+    path: str
+    reason: str
+    wasted_bytes: int  # had been sent, and was not there afterwards
+
+    def sentence(self) -> str:
+        return f"the copy of {self.path} was cut and went on: {self.reason}; {self.wasted_bytes} bytes were sent in vain"
+
+
 class FileCopied(EffectFact):
     name = "FileCopied"
     pod: str
@@ -387,6 +414,39 @@ class FileCopied(EffectFact):
 
     def sentence(self) -> str:
         return f"copied {self.size_bytes} bytes to {self.path} in pod {self.pod}, sha256 {self.sha256[:12]}"
+
+
+class FileChunkCopiedOut(FileChunkCopied):
+    """It counts as progress as a chunk does that goes in."""
+
+    name = "FileChunkCopiedOut"
+
+    def sentence(self) -> str:
+        end = self.offset_bytes + self.size_bytes
+        return f"bytes {self.offset_bytes} to {end} of {self.path} in pod {self.pod} are on this machine, digest compared"
+
+
+class FileCopiedOut(EffectFact):
+    name = "FileCopiedOut"
+    pod: str
+    path: str
+    target: str  # its name in the directory of copies beside the journal
+    size_bytes: int
+    sha256: str
+
+    def sentence(self) -> str:
+        return (
+            f"copied {self.size_bytes} bytes of {self.path} in pod {self.pod} to {self.target} on this machine, "
+            f"sha256 {self.sha256[:12]}"
+        )
+
+
+class CopyRemoved(EffectFact):
+    name = "CopyRemoved"
+    target: str
+
+    def sentence(self) -> str:
+        return f"removed {self.target} from this machine"
 
 
 class AofRewriteRequested(EffectFact):
@@ -413,6 +473,16 @@ class AppendingSwitchedOn(EffectFact):
 
     def sentence(self) -> str:
         return f"switched appendonly on in the running Redis of pod {self.pod}"
+
+
+class SavingSwitchedOn(EffectFact):
+    name = "SavingSwitchedOn"
+    pod: str
+    save: str
+    appendonly: str
+
+    def sentence(self) -> str:
+        return f'told the running Redis of pod {self.pod} to save at "{self.save}", appendonly {self.appendonly}'
 
 
 class RedisDatabaseFlushed(EffectFact):
@@ -739,6 +809,7 @@ def concrete(family: type[Fact]) -> Iterable[type[Fact]]:
 
 
 FACTS: Mapping[str, type[Fact]] = {kind.name: kind for kind in concrete(Fact)}
+FIELDS: Mapping[str, frozenset[str]] = {name: frozenset(kind.model_fields) for name, kind in FACTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -765,7 +836,8 @@ def decode(type_: str, version: int, step: str | None, attempt: int | None, data
     kind = FACTS.get(type_)
     if kind is None or version > kind.version:
         return UnknownFact(type=type_, type_version=version, step=step, attempt=attempt, data=dict(data))
-    known = {key: value for key, value in data.items() if key in kind.model_fields}
+    fields = FIELDS[type_]
+    known = {key: value for key, value in data.items() if key in fields}
     if issubclass(kind, StepFact):
         known |= {"step": step, "attempt": attempt or 0}
     return kind.model_validate(known)

@@ -1,19 +1,92 @@
-"""What a rollback would do, without doing it: each step looked at, its undo listed, nothing performed."""
+"""What is found before anything is done: of steps in doubt, and of what a rollback would do. Nothing is performed."""
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from orchestrator.effects import ANY_EFFECT
 from orchestrator.engine import context_of
+from orchestrator.errors import RestoreError
 from orchestrator.events import Entry, Fact, Json, StepStarted
 from orchestrator.port import Reader
 from orchestrator.runs import Loaded
-from orchestrator.state import ENDED_BACKWARD, RunState, evolve
+from orchestrator.state import ENDED_BACKWARD, RunState, evolve, forget
 from orchestrator.steps.base import Standing
 
-FOUND = {"clear": "to take back", "done": "already as before", "busy": "busy", "torn": "drifted"}
+FOUND = {
+    "clear": "to take back", "done": "already as before", "busy": "busy", "torn": "drifted", "lost": "nothing can take it back",
+}  # fmt: skip
+FOUND_FORWARD = {
+    "clear": "not done, it is begun again", "done": "done", "busy": "under way", "torn": "a person has to decide",
+}  # fmt: skip
+LATER = "its turn comes later"
+LOOK_SECONDS = 5.0  # the digest of a large file takes longer; the run itself waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A step that was begun and whose outcome the journal does not know, and what a look at the cluster tells of it."""
+
+    step: str
+    attempt: int
+    found: str
+
+    def say(self) -> str:
+        return f"{self.step} (attempt {self.attempt}): {self.found}"
+
+
+def in_doubt(state: RunState) -> list[str]:
+    """Begun and not ended, when what was seen before is forgotten as a resumed run forgets it."""
+    return [name for name, step in forget(state.steps).items() if step.is_in_doubt]
+
+
+def doubts(loaded: Loaded, reader: Reader, facts: list[Fact]) -> list[Doubt]:
+    """Each step in doubt, looked at side by side and not for long, as the run will look at it after these facts."""
+    state, names, found = later(loaded, facts), in_doubt(loaded.state), dict[str, str]()
+
+    def find(name: str) -> None:
+        found[name] = found_now(loaded, state, reader, name)
+
+    looks = [threading.Thread(target=find, args=(name,), daemon=True) for name in names]
+    for one in looks:
+        one.start()
+    deadline = monotonic() + LOOK_SECONDS
+    for one in looks:
+        one.join(max(0.0, deadline - monotonic()))
+    return [Doubt(name, attempt_of(state, name), found.get(name, "the look at it takes longer")) for name in names]
+
+
+def attempt_of(state: RunState, name: str) -> int:
+    step = state.steps[name]
+    return step.undo_attempt or step.attempt
+
+
+def found_now(loaded: Loaded, state: RunState, reader: Reader, name: str) -> str:
+    backward = state.phase == "backward"
+    if backward and not is_next(loaded, state, name):
+        return LATER
+    try:
+        standing = look(loaded, state, reader, name)
+    except RestoreError as error:
+        return f"it cannot be looked at now: {error.message}"
+    words = (FOUND if backward else FOUND_FORWARD)[standing.name]
+    return f"found {words}" + (f": {standing.reason}" if standing.reason else "")
+
+
+def later(loaded: Loaded, facts: list[Fact]) -> RunState:
+    """The state after facts that are not recorded yet."""
+    state = loaded.state
+    for fact in facts:
+        state = evolve(state, Entry(state.seq + 1, datetime.now(UTC), state.epoch, fact))
+    return state
+
+
+def is_next(loaded: Loaded, state: RunState, name: str) -> bool:
+    return all(state.steps[w].status in ENDED_BACKWARD for w in loaded.plan.undo_needs[name])
 
 
 def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str]) -> list[dict[str, Any]]:
@@ -23,21 +96,18 @@ def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str])
     known before, or where a step follows another's change, the note says what is done. The world is looked at only
     for steps whose turn has come: for the others it is not yet as it will be then.
     """
-    state = loaded.state
-    for fact in facts:
-        state = evolve(state, Entry(state.seq + 1, datetime.now(UTC), state.epoch, fact))
+    state = later(loaded, facts)
     held = [name for name in order if state.steps[name].status not in ENDED_BACKWARD]
     return [foreseen(loaded, state, reader, name) for name in held]
 
 
 def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict[str, Any]:
-    step, waits = loaded.plan.step(name), loaded.plan.undo_needs[name]
-    is_next = all(state.steps[w].status in ENDED_BACKWARD for w in waits)
-    standing = look(loaded, state, reader, name) if is_next else None
+    step = loaded.plan.step(name)
+    standing = look(loaded, state, reader, name) if is_next(loaded, state, name) else None
     seq, started = started_fact(loaded, name)
     return {
         "step": name,
-        "standing": FOUND[standing.name] if standing else "its turn comes later",
+        "standing": FOUND[standing.name] if standing else LATER,
         "reason": standing.reason if standing else "",
         "effects": [said(effect) for effect in started.inverse] if started else [],
         "values": list(started.inverse) if started else [],
@@ -50,7 +120,8 @@ def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict
 
 def look(loaded: Loaded, state: RunState, reader: Reader, name: str) -> Standing:
     step, ctx = loaded.plan.step(name), context_of(loaded.run, state, name, datetime.now(UTC))
-    return step.restored(step.probe(reader, ctx), ctx)
+    seen = step.probe(reader, ctx)
+    return step.restored(seen, ctx) if state.phase == "backward" else step.standing(seen, ctx)
 
 
 def said(effect: Json) -> str:

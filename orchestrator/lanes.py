@@ -49,6 +49,11 @@ class ThreadLanes:
         if error is not None:
             raise error
 
+    def leave(self) -> None:
+        """What is still under way is left behind: nobody waits for it any more, nor hears how it ends."""
+        self._names.clear()
+        self._ended.put(("", None))
+
     def _run(self, name: str, work: Work) -> None:
         try:
             for _ in work:

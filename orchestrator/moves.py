@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Look at a step: before doing it, after doing it, after a crash. Waits first when it was busy."""
+    """Look at a step: before doing it, after doing it, after a crash. Waits first when it was busy.
+
+    gives_up: why it has failed where it is still found busy; "" as long as there is patience with it.
+    """
 
     step: str
     is_poll: bool = False
+    gives_up: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,10 @@ class Reader(Protocol):
         self, workload: WorkloadSeen, paths: Sequence[str], *, digests: bool = False
     ) -> Mapping[str, FileSeen | None]: ...
 
+    def copied_out(self, target: str) -> FileSeen | None:
+        """A file of the directory of copies on this machine, with its digest; what is not whole is not there."""
+        ...
+
     def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
         """A field of the APIManager of that name; None where there is no such APIManager."""
         ...
@@ -245,6 +249,10 @@ class Guard(Protocol):
 
     def take(self, run: str, holder: str, epoch: int, head: str, is_ours: Callable[[str], bool]) -> None:
         """`head` is SEQ:DIGEST of the journal; is_ours tells whether a head noted before is in its chain."""
+        ...
+
+    def confirm(self) -> None:
+        """Raises RunHeldElsewhere when it is not ours any more; ClusterUnreachable when that cannot be seen."""
         ...
 
     def renew(self, head: str) -> None: ...

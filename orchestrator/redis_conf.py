@@ -8,6 +8,7 @@ stopped. Saving is off only with `save ""`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 DEFAULT_SAVE = "3600 1 300 100 60 10000"  # Redis >= 6.2, src/config.c; older servers have none
 
@@ -72,7 +73,7 @@ def off(line: str) -> str:
 
 
 def switch_saving_back(text: str, original: str) -> str:
-    """The original text where nobody touched more of ours than its saving lines; else today's text with those of the original."""
+    """The original text where nobody touched more of ours than its saving lines; else today's with those of the original."""
     ours = switch_saving_off(original)
     if text == ours:
         return original
@@ -81,8 +82,20 @@ def switch_saving_back(text: str, original: str) -> str:
     kept = [line for line in bare_lines(text) if line not in made and not is_saving(line) and not is_switched_off(line, there)]
     if kept == [line for line in bare_lines(original) if not is_saving(line)]:
         return original
-    kept += [line for line in bare_lines(original) if is_saving(line)]
-    return "".join(line + "\n" for line in kept)
+    return "".join(line + "\n" for line in woven(kept, original))
+
+
+def woven(kept: list[str], original: str) -> Iterator[str]:
+    """The lines of today, and the original's saving lines among them: each behind the line that it stood behind."""
+    place = 0
+    for line in bare_lines(original):
+        if is_saving(line):
+            yield line
+        elif line in kept[place:]:
+            there = kept.index(line, place) + 1
+            yield from kept[place:there]
+            place = there
+    yield from kept[place:]
 
 
 def is_switched_off(line: str, there: set[str]) -> bool:

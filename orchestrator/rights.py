@@ -32,7 +32,7 @@ KINDS: Final = {"Secret": ("", "secrets"), "ConfigMap": ("", "configmaps"), "API
 IN_POD_KINDS: Final = frozenset(
     {
         "copy_into_pod", "save_database", "load_dump", "check_rows", "sync_directory", "check_directory",
-        "set_aside_file", "flush_queues", "rewrite_aof", "keep_appending", "check_redis_keys", "run_rake",
+        "set_aside_file", "flush_queues", "rewrite_aof", "keep_appending", "keep_saving", "check_redis_keys", "run_rake",
         "check_backend", "resync_routes", "roll_out",
     }
 )

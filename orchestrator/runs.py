@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import importlib.metadata
+import math
 import platform
 import secrets
 import socket
@@ -37,8 +38,10 @@ from orchestrator.errors import (
     RunUnknown,
 )
 from orchestrator.events import Entry, Fact, Json
+from orchestrator.fencing import Fence
 from orchestrator.findings import BundleReport
 from orchestrator.installation import Installation
+from orchestrator.interruption import Interruption
 from orchestrator.lanes import ThreadLanes
 from orchestrator.leasing import TTL_SECONDS, LeaseKeeper
 from orchestrator.plan import Plan
@@ -47,6 +50,7 @@ from orchestrator.progress import DONE_BYTES
 from orchestrator.recorder import Admit, Published, Recorder, Writer, entries_of
 from orchestrator.state import RunState, fold
 from orchestrator.turning import questions
+from orchestrator.versions import plan_of, refuse_newer
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # those that cannot be mistaken when typed from a screen
 
@@ -78,8 +82,7 @@ class Loaded:
 
     @property
     def plan(self) -> Plan:
-        assert self.state.opened is not None
-        return Plan.model_validate(self.state.opened.plan)
+        return plan_of(self.run, self.opened)
 
     @property
     def opened(self) -> ev.RunOpened:
@@ -107,7 +110,7 @@ def load(journal: Journal, run: str) -> Loaded:
 
 
 def refuse_unsound(journal: Journal, run: str) -> Loaded:
-    """A run that may be gone on with: chain unbroken, every fact understood. Raises JournalBroken, JournalNewer."""
+    """A run that may be gone on with: chain unbroken, no newer program has acted on it. Raises JournalBroken, JournalNewer."""
     with explained(run):
         verdict = journal.verify(run)
     if verdict.status != "ok":
@@ -115,12 +118,7 @@ def refuse_unsound(journal: Journal, run: str) -> Loaded:
             f"the journal of {run} is {verdict.status}: {verdict.reason}", hint=f"restore verify {run}"
         )
     loaded = load(journal, run)
-    if loaded.state.unknown:
-        raise JournalNewer(
-            f"{run} holds {loaded.state.unknown} facts of a newer version of this program: it can be read, "
-            "not gone on with",
-            hint=f"restore log {run}",
-        )
+    refuse_newer(run, (entry.fact for entry in loaded.entries), program())
     return loaded
 
 
@@ -149,24 +147,6 @@ def opening(plan: Plan, installation: Installation, bundle: BundleReport, contex
 # ---- acting ------------------------------------------------------------------------------------
 
 
-class Interruption:
-    """Somebody wants a run to end. A request, not an exception: that could come between any two lines."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-        self._then: Callable[[], None] = lambda: None
-
-    def ask(self) -> None:
-        self.is_asked = True
-        self._then()
-
-    def heed(self, then: Callable[[], None]) -> None:
-        """What to do when it is asked, or at once where it has been."""
-        self._then = then
-        if self.is_asked:
-            then()
-
-
 @dataclass(frozen=True)
 class Session:
     """What carrying a run needs. `cluster` is the port: embedded or not makes no difference."""
@@ -177,7 +157,9 @@ class Session:
     heard: Heard = lambda entry: None
     sampled: Callable[[str, int], None] = lambda step, done_bytes: None
     guard: Guard | None = None
-    interruption: Interruption = field(default_factory=lambda: Interruption())
+    interruption: Interruption = field(default_factory=Interruption)
+    fence: Fence = field(default_factory=Fence)  # the cluster's own, where it asks before each of its requests
+    give_up: Callable[[], None] = lambda: None  # ends what hangs on a line to the cluster
 
 
 Opening = Callable[[RunState], list[Fact]]
@@ -200,7 +182,7 @@ def with_patience(opening: Opening, seconds: float) -> Opening:
 
     def begun(state: RunState) -> list[Fact]:
         facts = opening(state)
-        return [*facts, ev.PatienceGranted(seconds=seconds)] if facts else facts
+        return [*facts, ev.PatienceGranted(seconds=math.ceil(seconds))] if facts else facts
 
     return begun
 
@@ -213,18 +195,16 @@ def to_roll_back(down_to: str = "") -> Opening:
             return to_resume(state)
         if state.cleanup:
             raise PlanChanged("what this run kept to be taken back was removed by a cleanup", hint="restore runs")
-        return [ev.RollbackOpened(by=user(), down_to=down_to)]
+        return [ev.RollbackOpened(by=user(), down_to=down_to, program=program())]
 
     return opening
 
 
-def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal: bool = False) -> RunState:
+def carry_on(session: Session, run: str, plan: Plan, opening: Opening) -> RunState:
     """Take the lease, record how this begins, and let the engine go as far as it can."""
     journal, now = session.journal, session.clock.now
     with explained(run):
-        lease = journal.take_lease(
-            run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, steal=steal, now=now()
-        )
+        lease = journal.take_lease(run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, now=now())
         with LeaseKeeper(journal, lease, session.guard, now) as keeper:
             state = fold(entries_of(list(journal.read(run))))  # under the lease: nobody else adds to it
             facts = opening(state)
@@ -236,27 +216,24 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening, *, steal:
                 state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard,
                 sampled=lambda step, done_bytes: sample(session, run, step, done_bytes),
             )
-            engine = Engine(run, plan, recorder, session.cluster, session.clock, ThreadLanes())
+            lanes = ThreadLanes()
+            engine = Engine(run, plan, recorder, session.cluster, session.clock, lanes)
             keeper.on_loss = engine.stop.set
-            session.interruption.heed(engine.stop.set)
-            engine.fence = lambda: refuse_when_taken(journal, lease)
+            session.interruption.heed(engine.stop.set, session.give_up, lanes.leave)
+            engine.fence = keeper.check
+            session.fence.arm(run, lease.epoch, keeper.check)
             try:
-                return drive(engine, recorder, lease, facts, keeper, session.interruption)
+                state = drive(engine, recorder, lease, facts, keeper, session.interruption)
             finally:
                 recorder.close()
+            session.fence.disarm()
+            return state
 
 
 def sample(session: Session, run: str, step: str, done_bytes: int) -> None:
     """Progress, for whoever watches: beside the chain, and never needed to go on."""
     session.journal.sample(run, step, DONE_BYTES, done_bytes, session.clock.now())
     session.sampled(step, done_bytes)
-
-
-def refuse_when_taken(journal: Journal, lease: Lease) -> None:
-    """Before every effect: a process that was stopped and woke up after a take-over does nothing more."""
-    held = journal.lease_of(lease.run)
-    if held is None or (held.holder, held.epoch) != (lease.holder, lease.epoch):
-        raise ledger.LeaseLost(f"the lease of {lease.run} (epoch {lease.epoch}) has been taken over")
 
 
 def drive(
@@ -270,6 +247,7 @@ def drive(
     state = engine.carry_on()
     if keeper.lost is not None:
         raise keeper.lost
+    keeper.is_hurried = interruption.is_asked
     if interruption.is_asked and not state.closed:
         recorder.record(ev.RunPaused(reason="interrupted from the keyboard or by a signal", needs="resume"))
         raise Interrupted(
@@ -289,25 +267,28 @@ def writer_of(
     return make
 
 
-def record_decision(session_journal: Journal, clock: Clock, run: str, fact: ev.DecisionRecorded) -> None:
-    """What a person decided, as a fact with a name and a reason. Raises UsageWrong's kin for a step not asked about."""
+def record_decision(journal: Journal, clock: Clock, run: str, fact: ev.DecisionRecorded) -> None:
+    """What a person decided, as a fact with a name and a reason. Raises PlanChanged for a step not asked about."""
+    try:
+        record_alone(journal, clock, run, fact)
+    except IllegalFact as error:
+        raise PlanChanged(f"step {fact.step} waits for no decision", hint=f"restore status {run}") from error
+
+
+def record_alone(journal: Journal, clock: Clock, run: str, fact: Fact, *, steal: bool = False) -> RunState:
+    """One fact that no engine has a part in, under a lease of its own. steal: whoever holds the run loses it by that."""
     with explained(run):
-        lease = session_journal.take_lease(
-            run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, now=clock.now()
-        )
+        lease = journal.take_lease(run, ledger.this_holder(), ttl_seconds=TTL_SECONDS, steal=steal, now=clock.now())
         try:
-            state = fold(entries_of(list(session_journal.read(run))))
-            recorder = Recorder(state, writer_of(session_journal, lease, clock.now), clock.now, actor=user())
+            state = fold(entries_of(list(journal.read(run))))
+            recorder = Recorder(state, writer_of(journal, lease, clock.now), clock.now, actor=user())
             try:
                 recorder.record(fact)
-            except IllegalFact as error:
-                raise PlanChanged(
-                    f"step {fact.step} waits for no decision", hint=f"restore status {run}"
-                ) from error
             finally:
                 recorder.close()
+            return recorder.state
         finally:
-            session_journal.release_lease(lease)
+            journal.release_lease(lease)
 
 
 def refuse_over_a_newer_run(journal: Journal, loaded: Loaded) -> None:
@@ -384,9 +365,9 @@ def explained(run: str = "") -> Iterator[None]:
     try:
         yield
     except ledger.RunHeld as error:
-        raise RunHeldElsewhere(str(error), hint=f"restore status {run}") from error
+        raise RunHeldElsewhere(str(error), hint=f"restore unlock {run}") from error
     except ledger.LeaseLost as error:
-        raise RunHeldElsewhere(str(error), hint=f"restore status {run}") from error
+        raise RunHeldElsewhere(f"{error}; nothing more was done", hint=f"restore log {run}") from error
     except (ledger.RunMissing, ledger.JournalMissing) as error:
         raise RunUnknown(str(error), hint="restore runs") from error
     except ledger.JournalTooNew as error:

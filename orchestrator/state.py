@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 
 from orchestrator import events as ev
@@ -147,7 +148,7 @@ class RunState:
     needs_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     applies_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reverses_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    patience_seconds: float = 0.0  # for how long a failing step is tried again, besides the count of failures
+    patience_seconds: int = 0  # for how long a failing step is tried again, besides the count of failures
     unknown: int = 0  # facts of a newer program: such a run can be read, not resumed
 
     @property
@@ -174,14 +175,17 @@ def fold(entries: Iterable[Entry], start: RunState | None = None) -> RunState:
 
 def evolve(state: RunState, entry: Entry) -> RunState:
     """The state after one more fact. Raises IllegalFact and changes nothing when it cannot follow."""
-    fact = entry.fact
+    fact, steps, unknown = entry.fact, state.steps, state.unknown
     if isinstance(fact, ev.UnknownFact):
-        after = replace(state, unknown=state.unknown + 1)
+        unknown += 1
     elif isinstance(fact, StepFact):
-        after = evolve_step(state, fact, entry.recorded_at)
+        steps = evolve_step(state, fact, entry.recorded_at)
     else:
-        after = evolve_run(state, fact, entry.recorded_at)
-    return replace(after, seq=entry.seq, last_at=entry.recorded_at, epoch=max(state.epoch, entry.epoch))
+        state = evolve_run(state, fact, entry.recorded_at)
+        steps = state.steps
+    return replace(
+        state, steps=steps, unknown=unknown, seq=entry.seq, last_at=entry.recorded_at, epoch=max(state.epoch, entry.epoch)
+    )
 
 
 # ---- the run -----------------------------------------------------------------------------------
@@ -196,13 +200,13 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
     match fact:
         case ev.LeaseTaken():
             return replace(state, holder=fact.holder)
+        case ev.LockStolen():
+            return replace(state, holder="")
         case ev.InstallationObserved():
             return state
         case ev.RunResumed():
             require(state.closed in ("", "paused"), state, fact)
-            return replace(
-                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0.0
-            )
+            return replace(state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0)
         case ev.PatienceGranted():
             require(not state.closed, state, fact)
             return replace(state, patience_seconds=fact.seconds)
@@ -287,7 +291,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
         )
     return replace(
         state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps),
-        patience_seconds=0.0,
+        patience_seconds=0,
     )
 
 
@@ -306,18 +310,18 @@ def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:
 # ---- a step ------------------------------------------------------------------------------------
 
 
-def evolve_step(state: RunState, fact: StepFact, at: datetime) -> RunState:
-    """A fact about one step."""
+def evolve_step(state: RunState, fact: StepFact, at: datetime) -> Mapping[str, StepState]:
+    """A fact about one step: the steps after it."""
     require(fact.step in state.steps, state, fact)
     if isinstance(fact, ev.EffectFact) and state.cleanup == "opened":
-        return state
+        return state.steps
     decides = isinstance(fact, ev.DecisionRecorded)
     require(not state.closed or (decides and state.closed == "paused"), state, fact)
     step = state.steps[fact.step]
     if isinstance(fact, ev.EffectFact):
         require(step.status in DURING_A_CHANGE, state, fact)
         if not isinstance(fact, ev.FileChunkCopied):
-            return state
+            return state.steps
         came_forward = replace(step, tries=0, failures=0, failing_since=None)  # a cut line that still gets on
         return with_step(state, fact.step, came_forward)
     if isinstance(fact, ev.Confirmation):
@@ -348,46 +352,45 @@ def next_status(state: RunState, step: StepState, fact: StepFact) -> str:
 
 def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepState:
     """The step after a fact that the table allowed."""
-    step = replace(step, status=status, after=None if status == "started" else step.after)  # what it had left may be gone
+    gone = {"after": None} if status == "started" else {}  # what it had left may be gone
+    after = partial(replace, step, status=status, **gone)
     match fact:
         case ev.StepFoundBusy():
-            return replace(step, reason=fact.reason, busy_since=step.busy_since or at)
+            return after(reason=fact.reason, busy_since=step.busy_since or at)
         case ev.StepFoundClear():
-            return replace(step, seen=fact.seen, busy_since=None, reason=fact.reason)
+            return after(seen=fact.seen, busy_since=None, reason=fact.reason)
         case ev.StepFoundUndoable():
-            return replace(step, seen=fact.seen, busy_since=None, reason="")
+            return after(seen=fact.seen, busy_since=None, reason="")
         case ev.StepFoundDone():
-            return replace(step, after=fact.seen, busy_since=None, reason="", ended_at=at)
+            return after(after=fact.seen, busy_since=None, reason="", ended_at=at)
         case ev.StepFoundRestored():
-            return replace(step, seen=fact.seen, busy_since=None, reason="", ended_at=at)
+            return after(seen=fact.seen, busy_since=None, reason="", ended_at=at)
         case ev.StepFoundTorn():
-            return replace(step, reason=fact.reason, seen=fact.seen, is_asked=False)
+            return after(reason=fact.reason, seen=fact.seen, is_asked=False)
         case ev.StepFailed():
-            return replace(step, reason=fact.reason, is_asked=False)
+            return after(reason=fact.reason, is_asked=False)
         case ev.DriftFound():
-            return replace(step, reason=fact.reason, seen=fact.now, after=fact.left or step.after, is_asked=False)
+            return after(reason=fact.reason, seen=fact.now, after=fact.left or step.after, is_asked=False)
         case ev.StepStarted():
-            return replace(
-                step, attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
+            return after(
+                attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
                 started_at=step.started_at or at, is_overruled=False,
             )
         case ev.StepUndoStarted():
-            return replace(step, undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
+            return after(undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
         case ev.RetryScheduled():
-            return replace(
-                step, reason=fact.reason, failures=fact.failures, not_before=fact.not_before,
-                failing_since=step.failing_since or at,
-            )
+            failing_since = step.failing_since or at
+            return after(reason=fact.reason, failures=fact.failures, not_before=fact.not_before, failing_since=failing_since)
         case ev.DecisionAsked():
-            return replace(step, is_asked=True)
+            return after(is_asked=True)
         case ev.DecisionRecorded(verdict="not-done"):
-            return replace(step, is_overruled=True)
+            return after(is_overruled=True)
         case _:
-            return replace(step, ended_at=at if status in ENDED_FORWARD | ENDED_BACKWARD else None)
+            return after(ended_at=at if status in ENDED_FORWARD | ENDED_BACKWARD else None)
 
 
-def with_step(state: RunState, name: str, step: StepState) -> RunState:
-    return replace(state, steps=MappingProxyType({**state.steps, name: step}))
+def with_step(state: RunState, name: str, step: StepState) -> Mapping[str, StepState]:
+    return MappingProxyType({**state.steps, name: step})
 
 
 def require(holds: bool, state: RunState, fact: Fact) -> None:

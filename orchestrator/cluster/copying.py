@@ -3,7 +3,7 @@
 In: the part file is written in place, chunk by chunk, in any order. What is there already is found by the
 digests that the pod computes of the part, so only what is missing or wrong travels. The digest of every chunk
 is read back from what the file holds. The end is the digest of the whole file, then a rename. Out: ranges are
-read with their digest, written to a part here, and compared with the digest that the pod has of the whole file.
+read with their digest and written to a part here as they come; what is there already is found in the same way.
 
 An attempt begins with a look at everything. While the container is the same, it outlives a few cuts by itself:
 then only what was under way is looked at.
@@ -11,41 +11,41 @@ then only what was under way is looked at.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from orchestrator import events as ev
 from orchestrator.cluster import scripts
-from orchestrator.cluster.execs import Ran, Stdin
+from orchestrator.cluster.carriers import BLOCK_BYTES, Arriving, Carrier, Chunk, Sending, opened, words
+from orchestrator.cluster.execs import Run
 from orchestrator.cluster.pace import CHUNK_BYTES_MAX, LINES, MIB, Pace
-from orchestrator.cluster.sources import Reading, Source
+from orchestrator.cluster.pods import At
+from orchestrator.cluster.sources import Source
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, PodChanged
 from orchestrator.spans import Span, cut, joined, without
 
-BLOCK_BYTES: Final = 64 * 1024  # chunks begin at a multiple of it, and what a cut left is known as exactly
 STEPS_BYTES: Final = (32 * MIB, MIB, BLOCK_BYTES)  # of a look: closer only where the step before differs
 LOOK_BYTES: Final = 1024 * MIB  # what one look takes in: of a large file some is known before a cut
 LOOK_SPANS: Final = 64  # as many as fit into the command of one exec
-FETCHED_BYTES_MAX: Final = 4 * MIB  # a chunk that comes out is held in memory until it was compared
 TRIES_MAX: Final = 3  # in a row that bring nothing; then the engine has its say
 PAUSE_SECONDS: Final = 0.2
-DISK_EXIT_CODE: Final = 8
-NO_TOOL_EXIT_CODE: Final = 11
-
-Run = Callable[[list[str], Stdin], Ran]
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    offset_bytes: int
-    size_bytes: int
-    sha256: str
+class Interruption:
+    """What a copy has outlived by itself: why, and how much of what had been sent was not there afterwards."""
+
+    reason: str
+    wasted_bytes: int
+
+
+Moved = Chunk | Interruption
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,56 +72,29 @@ class Memory:
         self._told.pop((container, part), None)
 
 
-def copy_chunks(run: Run, source: Source, part: str, known: Known | None = None) -> Iterator[Chunk]:
+def copy_chunks(run: Run, source: Source, part: str, known: Known | None = None) -> Iterator[Moved]:
     """Bring `part` in the pod to the content of source; yields each chunk when the pod has confirmed it.
 
-    What was found there is yielded too, unless it has been before.
+    What was found there is yielded too, unless it has been before; and each interruption that was outlived.
     """
-
-    def send(span: Span) -> Chunk:
-        reading, (offset, size) = Reading(source, span), span
-        numbers = (offset // BLOCK_BYTES, size, BLOCK_BYTES)
-        said = words(run(scripts.argv(scripts.CHUNK, part, *map(str, numbers)), reading), part)
-        if said != [reading.sha256]:
-            raise ClusterUnreachable(f"a chunk of {part} arrived damaged")
-        return Chunk(offset, size, reading.sha256)
-
     look = Look(run, source, part, is_new=True)
     whole = list(cut((0, source.size_bytes), LOOK_BYTES)) or [(0, 0)]  # an empty file is made by the look
-    yield from Transfer(look, send, known or Known(), unsure=whole).chunks()
+    yield from Transfer(look, partial(Sending, run, source, part), known or Known(), unsure=whole).moved()
 
 
-def fetch_chunks(run: Run, path: str, size_bytes: int, target: Path) -> Iterator[Chunk]:
-    """Bring the file `target` here to the content of `path` in the pod; yields each chunk that came.
+def fetch_chunks(run: Run, path: str, part: Path, size_bytes: int, known: Known | None = None) -> Iterator[Moved]:
+    """Bring the file `part` here to the content of `path` in the pod; yields each chunk when it is here and was compared.
 
-    What `target` holds already is kept where the pod's digests say that it is right.
+    Of a part that is here already is kept what the pod's digests confirm, and it is yielded too. The pod is only read.
     """
-    is_new = not target.exists()
-    target.touch(mode=0o600)
-    with target.open("r+b") as file:
-        file.truncate(size_bytes)
-        lock = threading.Lock()
-
-        def fetch(span: Span) -> Chunk:
-            offset, size = span
-            ran = run(scripts.argv(scripts.RANGE, path, str(offset), str(size)), b"")
-            if ran.code:
-                raise PodChanged(f"{path}: {ran.complaint}")
-            data, last = memoryview(ran.out)[:size], ran.out[size:].split()
-            digest = hashlib.sha256(data).hexdigest()
-            if last != [digest.encode(), scripts.END.encode()]:
-                raise ClusterUnreachable(f"a chunk of {path} arrived damaged or cut off")
-            with lock:
-                file.seek(offset)
-                file.write(data)
-            return Chunk(offset, size, digest)
-
+    is_new = not part.exists()
+    with opened(part, size_bytes) as file:
         whole = list(cut((0, size_bytes), LOOK_BYTES))
-        look = Look(run, Source.of_file(target), path, is_new=False)
-        known = Known(Pace(FETCHED_BYTES_MAX), told=[(0, size_bytes)])
-        yield from Transfer(look, fetch, known, unsure=[] if is_new else whole, missing=whole if is_new else []).chunks()
-        file.flush()
-        os.fsync(file.fileno())
+        look = Look(run, Source.of_file(part), path, is_new=False)
+        unsure, missing = ([], whole) if is_new else (whole, [])
+        arriving = partial(Arriving, run, path, file, part)
+        yield from Transfer(look, arriving, known or Known(), unsure=unsure, missing=missing).moved()
+        os.fsync(file)
 
 
 class Look:
@@ -188,29 +161,41 @@ class Transfer:
     """One file on its way, until nothing of it is missing."""
 
     def __init__(
-        self, look: Look, work: Callable[[Span], Chunk], known: Known, *, unsure: list[Span], missing: Sequence[Span] = ()
+        self, look: Look, carrier: Callable[[Span], Carrier], known: Known, *, unsure: list[Span],
+        missing: Sequence[Span] = (),
     ) -> None:
-        self._look, self._work, self._known = look, work, known
+        self._look, self._carrier, self._known = look, carrier, known
         self._unsure, self._missing = unsure, list(missing)
         self._there_bytes = 0
+        self._lost_bytes = 0  # of chunks that were under way at a cut, as far as nothing of them was found there
 
-    def chunks(self) -> Iterator[Chunk]:
+    def moved(self) -> Iterator[Moved]:
         """Raises what cut the line when it has done so a few times in a row and nothing came through."""
-        tries = 0
+        tries, reason = 0, ""
         while self._unsure or self._missing:
             there_bytes = self._there_bytes
             try:
                 yield from self._found()
+                if reason:
+                    yield self._interruption(reason)
+                    reason = ""
                 yield from self._carried()
             except PodChanged:
                 raise
-            except ClusterUnreachable:
-                tries = tries + 1 if self._there_bytes == there_bytes else 0
+            except ClusterUnreachable as error:
+                tries, reason = tries + 1 if self._there_bytes == there_bytes else 0, error.message
                 if tries == TRIES_MAX:
+                    yield self._interruption(reason)
                     raise
                 time.sleep(PAUSE_SECONDS * 2**tries)
+        if reason:
+            yield self._interruption(reason)
 
-    def _found(self) -> Iterator[Chunk]:
+    def _interruption(self, reason: str) -> Interruption:
+        wasted_bytes, self._lost_bytes = max(0, self._lost_bytes), 0
+        return Interruption(reason, wasted_bytes)
+
+    def _found(self) -> Iterator[Moved]:
         """Look at what is unsure, and tell what is there."""
         while self._unsure:
             looked = [self._unsure[0]]
@@ -223,9 +208,10 @@ class Transfer:
             for span in looked:
                 for there in without(span, absent):
                     self._there_bytes += there[1]
+                    self._lost_bytes -= there[1]
                     yield from self._told(there)
 
-    def _told(self, there: Span) -> Iterator[Chunk]:
+    def _told(self, there: Span) -> Iterator[Moved]:
         for new in list(without(there, self._known.told)):
             for offset, size in cut(new, CHUNK_BYTES_MAX):
                 digest = self._look.source.sha256((offset, size))
@@ -235,25 +221,26 @@ class Transfer:
     def _tell(self, span: Span) -> None:
         self._known.told[:] = joined([*self._known.told, span])
 
-    def _carried(self) -> Iterator[Chunk]:
+    def _carried(self) -> Iterator[Moved]:
         """Carry what is missing over several lines at once. After a failure nothing new is begun; what was under
         way is told where it came through, and looked at where it did not."""
-        running: dict[Future[Chunk], Span] = {}
+        running: dict[Future[Chunk], Carrier] = {}
         failures: list[BaseException] = []
         with ThreadPoolExecutor(LINES, thread_name_prefix="copy") as lines:
             while running or (self._missing and not failures):
                 while self._missing and len(running) < self._known.pace.lines and not failures:
-                    span = self._next()
-                    running[lines.submit(self._timed, span)] = span
+                    carrier = self._carrier(self._next())
+                    running[lines.submit(self._timed, carrier)] = carrier
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    span, error = running.pop(future), future.exception()
+                    carrier, error = running.pop(future), future.exception()
                     if error is None:
-                        self._there_bytes += span[1]
-                        self._tell(span)
+                        self._there_bytes += carrier.span[1]
+                        self._tell(carrier.span)
                         yield future.result()
                         continue
                     failures.append(error)
-                    self._unsure.append(span)
+                    self._unsure.append(carrier.span)
+                    self._lost_bytes += carrier.moved_bytes
                     self._known.pace.failed()
         if failures:
             raise next((error for error in failures if not isinstance(error, ClusterUnreachable)), failures[0])
@@ -265,11 +252,20 @@ class Transfer:
             self._missing.insert(0, (offset + size, left - size))
         return offset, size
 
-    def _timed(self, span: Span) -> Chunk:
+    def _timed(self, carrier: Carrier) -> Chunk:
         began = time.monotonic()
-        chunk = self._work(span)
-        self._known.pace.carried(span[1], time.monotonic() - began)
+        chunk = carrier.carry()
+        self._known.pace.carried(chunk.size_bytes, time.monotonic() - began)
         return chunk
+
+
+def fact_of(moved: Moved, at: At, pod: str, path: str, chunk: type[ev.FileChunkCopied] = ev.FileChunkCopied) -> ev.EffectFact:
+    """What the journal keeps of it."""
+    if isinstance(moved, Interruption):
+        return ev.CopyInterrupted(**at, pod=pod, path=path, reason=moved.reason, wasted_bytes=moved.wasted_bytes)
+    return chunk(
+        **at, pod=pod, path=path, offset_bytes=moved.offset_bytes, size_bytes=moved.size_bytes, sha256=moved.sha256
+    )
 
 
 def finish(run: Run, part: str, path: str, sha256: str) -> None:
@@ -280,17 +276,3 @@ def finish(run: Run, part: str, path: str, sha256: str) -> None:
         raise ClusterUnreachable(f"{path}: {ran.complaint}")
     if ran.code:
         raise ClusterRefused(f"{path} could not be put in place: {ran.complaint}")
-
-
-def words(ran: Ran, path: str) -> list[str]:
-    """The answer of a script, whole or not at all."""
-    if ran.code == DISK_EXIT_CODE:
-        raise ClusterRefused(f"{path} cannot be written in the pod: {ran.complaint}")
-    if ran.code == NO_TOOL_EXIT_CODE:
-        raise ClusterRefused(f"{path} cannot be compared: {ran.complaint}")
-    if ran.code:
-        raise PodChanged(f"{path}: {ran.complaint}")
-    found = ran.out.decode("utf-8", "replace").split()
-    if not found or found[-1] != scripts.END:
-        raise ClusterUnreachable("the pod's answer was cut off")
-    return found[:-1]

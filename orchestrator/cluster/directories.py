@@ -127,11 +127,8 @@ class Directories:
         parts = [*sources, (name, Source.of_bytes(content))]
         for part, source in parts:
             path = f"{effect.stash}/{part}"
-            for chunk in copying.copy_chunks(run, source, path, self._memory.of(effect.container, path)):
-                yield ev.FileChunkCopied(
-                    **at, pod=effect.pod, path=path, offset_bytes=chunk.offset_bytes, size_bytes=chunk.size_bytes,
-                    sha256=chunk.sha256,
-                )  # fmt: skip
+            for moved in copying.copy_chunks(run, source, path, self._memory.of(effect.container, path)):
+                yield copying.fact_of(moved, at, effect.pod, path)
         numbers = (str(len(lines)), str((len(lines) + UNIT_BYTES - 1) // UNIT_BYTES))
         answered(self._pods.script(effect, tree_scripts.UNPACK, effect.path, stash, name, *numbers), effect.path)
 

@@ -11,7 +11,8 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -29,7 +30,7 @@ CONNECT_SECONDS = 15.0
 PING_SECONDS = 15.0  # an idle line is asked whether it is there, and given up after PINGS_MAX of these
 PINGS_MAX = 4
 STALL_SECONDS = 300.0  # a reader in the pod may stall; a server that is blocked by it answers no ping
-OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # a range of a file that is read, or the names of all files of a volume
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # the names of all files of a volume
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 
 # It warns of every connection that is cut under TLS; that is what the errors here are for.
@@ -47,6 +48,7 @@ class Pieces(Protocol):
 
 
 Stdin = bytes | Pieces
+Sink = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,12 @@ class Ran:
         return lines[-1][:300] if lines else f"exit code {self.code}"
 
 
+class Run(Protocol):
+    """A command in one container, as Execs.run does it."""
+
+    def __call__(self, command: list[str], stdin: Stdin, sink: Sink | None = None) -> Ran: ...
+
+
 class Execs:
     """Runs commands in pods of one namespace."""
 
@@ -72,11 +80,33 @@ class Execs:
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
         self._old: list[aiohttp.ClientSession] = []
+        self._running: set[Future[Ran]] = set()
+        self._is_given_up = False
         threading.Thread(target=self._loop.run_forever, name="exec", daemon=True).start()
 
-    def run(self, pod: str, container: str, command: list[str], stdin: Stdin = b"") -> Ran:
-        """Run to the end. Raises ClusterUnreachable before it began, OutcomeUnknown after."""
-        return self._wait(self._run(pod, container, command, stdin))
+    def run(
+        self, pod: str, container: str, command: list[str], stdin: Stdin = b"", sink: Sink | None = None
+    ) -> Ran:
+        """Run to the end. Raises ClusterUnreachable before it began, OutcomeUnknown after.
+
+        A sink gets stdout piece by piece as it comes, in the thread that serves all execs; else it is in the answer.
+        """
+        running = asyncio.run_coroutine_threadsafe(self._run(pod, container, command, stdin, sink), self._loop)
+        self._running.add(running)
+        if self._is_given_up:
+            running.cancel()
+        try:
+            return running.result()
+        except CancelledError as error:
+            raise OutcomeUnknown(f"the exec in pod {pod} was given up: somebody wants the run to end") from error
+        finally:
+            self._running.discard(running)
+
+    def give_up(self) -> None:
+        """Cut every line that is open, and every one that would be begun from here on."""
+        self._is_given_up = True
+        for running in list(self._running):
+            running.cancel()
 
     def close(self) -> None:
         for session in [*self._old, *([self._session] if self._session else [])]:
@@ -86,12 +116,14 @@ class Execs:
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _run(self, pod: str, container: str, command: list[str], stdin: Stdin) -> Ran:
+    async def _run(
+        self, pod: str, container: str, command: list[str], stdin: Stdin, sink: Sink | None
+    ) -> Ran:
         import aiohttp
 
         socket = await self._connect(self._url(pod, container, command, bool(stdin)))
         sending = asyncio.create_task(send(socket, stdin))
-        receiving = asyncio.create_task(receive(socket, sending))
+        receiving = asyncio.create_task(receive(socket, sending, sink))
         try:
             await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and isinstance(error := sending.exception(), RestoreError):
@@ -163,13 +195,18 @@ async def send(socket: aiohttp.ClientWebSocketResponse, stdin: Stdin) -> None:
         await socket.send_bytes(bytes([255, STDIN]))
 
 
-async def receive(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None]) -> Ran:
+async def receive(
+    socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None], into: Sink | None = None
+) -> Ran:
     """Everything until the status frame. No status frame: the outcome is unknown."""
     output = {STDOUT: bytearray(), STDERR: bytearray()}
     while True:
         data = await next_frame(socket, sending)
         if data[:1] == bytes([STATUS]):
             return Ran(exit_code(data[1:]), bytes(output[STDOUT]), bytes(output[STDERR]))
+        if into is not None and data[:1] == bytes([STDOUT]):
+            into(data[1:])
+            continue
         sink = output.get(data[0]) if data else None
         if sink is not None and len(sink) + len(data) <= OUTPUT_BYTES_MAX:
             sink += data[1:]

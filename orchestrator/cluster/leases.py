@@ -8,9 +8,11 @@ two machines; what protects the journal is its own epoch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from journal import holder_is_alive
+from journal import holder_in_words, holder_is_alive
+from orchestrator.clock import label
 from orchestrator.cluster.rest import Conflict, Object, Rest
 from orchestrator.errors import ClusterRefused, JournalBroken, PlanChanged, RunHeldElsewhere
 
@@ -20,6 +22,7 @@ RUN, EPOCH, HEAD = "restore/run", "restore/epoch", "restore/head"
 OPEN = "restore/open"  # the run that has begun here and has not ended
 STANDING = "restore/standing"  # the runs whose changes are in place, oldest first
 STANDING_MAX = 50
+STOLEN = "restore/stolen"  # who took it from whom, and why, the last time
 
 
 class InstallationLease:
@@ -30,7 +33,7 @@ class InstallationLease:
     ) -> None:
         """may_be_below: what is to be done does no harm to the runs that have changed the installation since."""
         self._rest, self._now, self._warn, self._may_be_below = rest, now, warn, may_be_below
-        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases"
+        self._path = path_of(rest, "")
         self._run, self._holder, self._epoch, self._is_held = "", "", 0, False
 
     def take(self, run: str, holder: str, epoch: int, head: str, is_ours: Callable[[str], bool]) -> None:
@@ -57,6 +60,11 @@ class InstallationLease:
             return
         self._is_held = True
 
+    def confirm(self) -> None:
+        """Raises RunHeldElsewhere after a take-over. A Lease that somebody deleted is nobody else's."""
+        if self._is_held and (found := self._rest.find(f"{self._path}/{NAME}")) is not None:
+            self._refuse_not_ours(found)
+
     def renew(self, head: str) -> None:
         """Raises RunHeldElsewhere after a take-over."""
         self._write(head, {OPEN: self._run})
@@ -74,7 +82,7 @@ class InstallationLease:
         found = self._rest.find(f"{self._path}/{NAME}")
         if found is None:
             return
-        self._refuse(found)
+        self._refuse_not_ours(found)
         body = self._body(found, head)
         body["metadata"]["annotations"] |= notes
         if holder is not None:
@@ -84,6 +92,18 @@ class InstallationLease:
             body["metadata"]["annotations"][STANDING] = " ".join(rest)
         self._rest.send("PUT", f"{self._path}/{NAME}", body=body)
 
+    def _refuse_not_ours(self, found: Object) -> None:
+        """While it is held it names this run and this epoch, whatever has become of whoever took it over."""
+        notes = found["metadata"].get("annotations") or {}
+        if (notes.get(RUN), notes.get(EPOCH)) == (self._run, str(self._epoch)):
+            return
+        stolen = f" (taken from it by {notes[STOLEN]})" if notes.get(STOLEN) else ""
+        raise RunHeldElsewhere(
+            f"the installation is no longer held by run {self._run} at epoch {self._epoch}, but by run {notes.get(RUN)} "
+            f"at epoch {notes.get(EPOCH)}{stolen}",
+            hint=f"restore log {self._run}",
+        )
+
     def _refuse(self, found: Object) -> None:
         """Whether somebody else has it: another run that has not expired, or a later epoch of ours."""
         spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
@@ -92,14 +112,15 @@ class InstallationLease:
         is_held = bool(holder) and not self._has_expired(spec) and holder_is_alive(holder) is not False
         if is_later or (is_held and run != self._run):
             raise RunHeldElsewhere(
-                f"this installation is held by run {run} ({holder}, epoch {notes.get(EPOCH)})",
-                hint=f"restore resume {run}",
+                f"this installation is held by run {run} ({holder_in_words(holder)}, since {spec.get('acquireTime')}, "
+                f"epoch {notes.get(EPOCH)})",
+                hint=f"restore unlock {run}",
             )
         if notes.get(OPEN) and notes[OPEN] != self._run:
             raise RunHeldElsewhere(
-                f"run {notes[OPEN]} has begun to change this installation and has not ended (if its journal is "
-                f"lost for good: kubectl delete lease {NAME})",
-                hint=f"restore resume {notes[OPEN]}",
+                f"run {notes[OPEN]} has begun to change this installation and has not ended: go on with it, or take "
+                f"it back, where its journal is",
+                hint=f"restore unlock {notes[OPEN]}",
             )
 
     def _refuse_another_past(self, found: Object, is_ours: Callable[[str], bool]) -> None:
@@ -132,7 +153,7 @@ class InstallationLease:
         known = ((found or {}).get("metadata") or {}).get("annotations") or {}
         notes = {
             RUN: self._run, EPOCH: str(self._epoch), HEAD: head, STANDING: " ".join(runs),
-            OPEN: known.get(OPEN, ""),
+            OPEN: known.get(OPEN, ""), **({STOLEN: known[STOLEN]} if known.get(STOLEN) else {}),
         }
         metadata: Object = {"name": NAME, "annotations": notes}
         transitions, acquired = 0, stamp
@@ -151,6 +172,59 @@ class InstallationLease:
         }
 
 
+# ---- from outside -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSeen:
+    """Who works on the installation, as the Lease tells. open_run: has begun here and has not ended."""
+
+    holder: str
+    run: str
+    epoch: int
+    head: str
+    open_run: str
+    since: str
+    until: str
+    stolen: str
+
+
+def path_of(rest: Rest, name: str = NAME) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases" + (f"/{name}" if name else "")
+
+
+def lease_seen(rest: Rest) -> LeaseSeen | None:
+    """None where there is none."""
+    if (found := rest.find(path_of(rest))) is None:
+        return None
+    spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
+    until = renewed_at(spec)
+    return LeaseSeen(
+        holder=str(spec.get("holderIdentity") or ""), run=str(notes.get(RUN, "")), epoch=int(notes.get(EPOCH) or 0),
+        head=str(notes.get(HEAD, "")), open_run=str(notes.get(OPEN, "")), since=str(spec.get("acquireTime") or ""),
+        until=label(until + duration(spec)) if until else "", stolen=str(notes.get(STOLEN, "")),
+    )
+
+
+def free(rest: Rest, run: str, *, epoch: int, head: str, stolen: str, is_given_up: bool) -> None:
+    """Take the Lease from whoever holds it for this run; nothing where it is about another one.
+
+    is_given_up: nobody will go on with the run, so it keeps nobody off any more.
+    """
+    if (found := rest.find(path_of(rest))) is None:
+        return
+    notes = found["metadata"].setdefault("annotations", {})
+    if run not in (notes.get(RUN), notes.get(OPEN)):
+        return
+    notes[STOLEN] = stolen
+    if notes.get(RUN) == run:
+        notes |= {EPOCH: str(epoch), HEAD: head}
+        found["spec"]["holderIdentity"] = ""
+    if is_given_up and notes.get(OPEN) == run:
+        notes[OPEN] = ""
+    rest.send("PUT", path_of(rest), body=found)
+
+
 def standing(found: Object | None) -> list[str]:
     """The runs whose changes are in place, as the Lease notes them."""
     notes = ((found or {}).get("metadata") or {}).get("annotations") or {}
@@ -158,17 +232,25 @@ def standing(found: Object | None) -> list[str]:
 
 
 def has_expired(spec: Object, now: datetime) -> bool:
+    renewed = renewed_at(spec)
+    return renewed is None or now > renewed + duration(spec)
+
+
+def renewed_at(spec: Object) -> datetime | None:
     try:
-        renewed = datetime.fromisoformat(str(spec["renewTime"]))
+        return datetime.fromisoformat(str(spec["renewTime"]))
     except (KeyError, ValueError):
-        return True
-    return now > renewed + timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))
+        return None
+
+
+def duration(spec: Object) -> timedelta:
+    return timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))
 
 
 def holder_of(rest: Rest, now: datetime) -> str:
     """Who works on this namespace now, and at what; "" where nobody does, or it may not be looked up."""
     try:
-        found = rest.find(f"/apis/coordination.k8s.io/v1/namespaces/{rest.connection.namespace}/leases/{NAME}")
+        found = rest.find(path_of(rest))
     except ClusterRefused:
         return ""
     spec = (found or {}).get("spec") or {}
@@ -176,4 +258,4 @@ def holder_of(rest: Rest, now: datetime) -> str:
     if not holder or has_expired(spec, now) or holder_is_alive(holder) is False:
         return ""
     notes = ((found or {}).get("metadata") or {}).get("annotations") or {}
-    return f"run {notes.get(RUN, '?')}, held by {holder}"
+    return f"run {notes.get(RUN, '?')}, held by {holder_in_words(holder)}"

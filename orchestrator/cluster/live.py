@@ -14,6 +14,7 @@ from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import scripts
 from orchestrator.cluster.connection import Connection
+from orchestrator.cluster.copies import Copies
 from orchestrator.cluster.databases import Databases
 from orchestrator.cluster.directories import Directories
 from orchestrator.cluster.execs import Execs, Ran, Stdin
@@ -25,10 +26,11 @@ from orchestrator.cluster.manager import Manager
 from orchestrator.cluster.objects import Objects
 from orchestrator.cluster.pods import At, Pods, whole
 from orchestrator.cluster.redis_answers import configured, redis_seen
-from orchestrator.cluster.rest import Rest
+from orchestrator.cluster.rest import Conflict, Object, Rest
 from orchestrator.cluster.rollouts import Rollouts
 from orchestrator.cluster.workloads import path_of, workload_seen
 from orchestrator.errors import ClusterUnreachable
+from orchestrator.fencing import Fence
 from orchestrator.port import (
     HELPER,
     ConfigMapSeen,
@@ -54,12 +56,14 @@ class LiveCluster:
 
     def __init__(self, connection: Connection, bundle: Path | None = None) -> None:
         self.connection = connection
-        self.rest = Rest(connection)
+        self.fence = Fence()
+        self.rest = Rest(connection, self.fence)
         self.execs = Execs(connection)
-        self.pods = Pods(self.rest, self.execs)
+        self.pods = Pods(self.rest, self.execs, self.fence)
         self.bundle = bundle
         self.core = f"/api/v1/namespaces/{connection.namespace}"
-        self.in_files = Files(self.pods, bundle)
+        self.copies = Copies(self.pods)
+        self.in_files = Files(self.pods, bundle, self.copies)
         self.directories = Directories(self.pods, bundle)
         self.jobs = Jobs(self.pods)
         self.databases = Databases(self.pods)
@@ -76,8 +80,11 @@ class LiveCluster:
             fx.PutBack: self.in_files.put_back,
             fx.RemovePath: self.in_files.remove,
             fx.CopyIn: self.in_files.copy_in,
+            fx.CopyOut: self.copies.copy_out,
+            fx.RemoveCopy: self.copies.remove,
             fx.RewriteAof: self.rewrite_aof,
             fx.SwitchAppendingOn: self.switch_appending_on,
+            fx.SwitchSavingOn: self.switch_saving_on,
             fx.FlushRedis: self.flush_redis,
             fx.SetField: self.manager.set_field,
             fx.ScaleWorkload: self.rollouts.scale,
@@ -136,6 +143,9 @@ class LiveCluster:
     ) -> Mapping[str, FileSeen | None]:
         return self.in_files.seen(workload, paths, digests=digests)
 
+    def copied_out(self, target: str) -> FileSeen | None:
+        return self.copies.seen(target)
+
     def field(self, manager: str, path: Sequence[str]) -> FieldSeen | None:
         return self.manager.field(manager, path)
 
@@ -190,12 +200,14 @@ class LiveCluster:
 
     def edit(self, effect: fx.EditConfigMap, at: At) -> Iterator[ev.EffectFact]:
         pointer = "/data/" + effect.key.replace("~", "~0").replace("/", "~1")
-        patch: list[dict[str, Any]] = [
-            {"op": "test", "path": pointer, "value": effect.expected},
-            {"op": "replace", "path": pointer, "value": effect.text},
-        ]
-        path = f"{self.core}/configmaps/{effect.configmap}"
-        after = self.rest.guarded_patch(path, patch, f"ConfigMap {effect.configmap}")
+        what = f"ConfigMap {effect.configmap}"
+
+        def patch(found: Object) -> list[Object]:
+            if (found.get("data") or {}).get(effect.key) != effect.expected:
+                raise Conflict(f"{what} changed meanwhile")
+            return [{"op": "replace", "path": pointer, "value": effect.text}]
+
+        after = self.rest.change(f"{self.core}/configmaps/{effect.configmap}", patch, what)
         version = after["metadata"]["resourceVersion"]
         yield ev.ConfigMapEdited(**at, configmap=effect.configmap, key=effect.key, resource_version=version)
 
@@ -206,6 +218,10 @@ class LiveCluster:
     def switch_appending_on(self, effect: fx.SwitchAppendingOn, at: At) -> Iterator[ev.EffectFact]:
         self.pods.command(effect, scripts.APPEND)
         yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
+
+    def switch_saving_on(self, effect: fx.SwitchSavingOn, at: At) -> Iterator[ev.EffectFact]:
+        self.pods.command(effect, scripts.SAVE, effect.save, effect.appendonly)
+        yield ev.SavingSwitchedOn(**at, pod=effect.pod, save=effect.save, appendonly=effect.appendonly)
 
     def flush_redis(self, effect: fx.FlushRedis, at: At) -> Iterator[ev.EffectFact]:
         self.databases.flush(effect)

@@ -38,28 +38,15 @@ class Manager:
         return None if found is None else field_of(found, path)
 
     def set_field(self, effect: fx.SetField, at: At) -> Iterator[ev.EffectFact]:
-        path = manager_path(self._namespace, effect.manager)
-        found = self._rest.find(path)
-        if found is None:
-            raise ClusterRefused(f"there is no APIManager {effect.manager} any more")
-        if not is_expected(field_of(found, effect.path), effect):
-            raise Conflict(f"{'.'.join(effect.path)} of APIManager {effect.manager} changed meanwhile")
-        patch = field_patch(found, effect)
-        if patch:
-            self._patch(path, patch, effect)
+        def patch(found: Object) -> list[Object]:
+            if not is_expected(field_of(found, effect.path), effect):
+                raise Conflict(f"{'.'.join(effect.path)} of APIManager {effect.manager} changed meanwhile")
+            return field_patch(found, effect)
+
+        self._rest.change(manager_path(self._namespace, effect.manager), patch, f"APIManager {effect.manager}")
         yield ev.ManagerFieldSet(
             **at, manager=effect.manager, path=".".join(effect.path), is_there=effect.is_there, value=effect.value
         )
-
-    def _patch(self, path: str, patch: Sequence[Object], effect: fx.SetField) -> None:
-        """A 422 means that the test failed, or that the value is not valid: another look tells which."""
-        try:
-            self._rest.guarded_patch(path, patch, f"APIManager {effect.manager}")
-        except Conflict as conflict:
-            seen = self.field(effect.manager, effect.path)
-            if isinstance(conflict.__cause__, ClusterRefused) and seen and is_expected(seen, effect):
-                raise conflict.__cause__ from None
-            raise
 
     def stage(self, manager: str) -> str:
         found = self._rest.find(manager_path(self._namespace, manager))

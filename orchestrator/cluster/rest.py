@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cluster.connection import Connection, reread
-from orchestrator.cluster.faults import Conflict, asked_to_wait_seconds, cut_off, refused
+from orchestrator.cluster.faults import MUTATING, Conflict, asked_to_wait_seconds, cut_off, refused
 from orchestrator.errors import ClusterRefused
+from orchestrator.fencing import Fence
 
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, between two bytes
 JSON_PATCH = "application/json-patch+json"
@@ -25,8 +26,10 @@ Object = dict[str, Any]
 
 
 class Rest:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, fence: Fence | None = None) -> None:
+        """fence: asked before each request that may change something."""
         self.connection = connection
+        self.fence = fence or Fence()
 
     def find(self, path: str, query: Mapping[str, str] | None = None) -> Object | None:
         """GET; None for 404."""
@@ -46,6 +49,29 @@ class Rest:
             if "(422" in error.message:
                 raise Conflict(f"{what} changed meanwhile") from error
             raise
+
+    def change(self, path: str, patch: Callable[[Object], Sequence[Object]], what: str) -> Object:
+        """A JSON patch for the object as it is read here, and for no later one; what it was, or became.
+
+        Read, then the fence, then sent: whoever was stopped in between changes nothing that was touched since, even
+        where it looks the same again. `patch` raises Conflict for an object that is not as it was seen.
+        """
+        for is_last in (False, False, True):
+            if (found := self.find(path)) is None:
+                raise ClusterRefused(f"there is no {what} any more")
+            if not (wanted := patch(found)):
+                return found
+            version = found["metadata"]["resourceVersion"]
+            test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
+            try:
+                return self.guarded_patch(path, [test, *wanted], what)
+            except Conflict as conflict:
+                now = self.find(path)
+                if now and now["metadata"]["resourceVersion"] == version and isinstance(conflict.__cause__, ClusterRefused):
+                    raise conflict.__cause__ from None  # not the test: the value is not valid
+                if is_last:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def post(self, path: str, body: object) -> Object:
         return self.send("POST", path, body=body) or {}
@@ -78,6 +104,8 @@ class Rest:
         """Status and body. What was refused unheard (429, 401) is sent again from here, and nothing else is."""
         for attempt in range(ATTEMPTS_MAX):
             api = self.connection.api
+            if method in MUTATING:
+                self.fence.check()
             status, headers, text = self._once(method, path, query, body, content_type)
             pause_seconds = asked_to_wait_seconds(status, headers)
             if pause_seconds is not None and attempt < ATTEMPTS_MAX - 1:

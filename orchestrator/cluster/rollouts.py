@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster.pods import At
-from orchestrator.cluster.rest import MERGE_PATCH, Conflict, Object, Rest
+from orchestrator.cluster.rest import Conflict, Object, Rest
 from orchestrator.cluster.workloads import RESTARTED_AT, path_of
 from orchestrator.errors import ClusterRefused
 
@@ -26,20 +26,20 @@ class Rollouts:
             after = self._instantiate(f"{path}/instantiate", request)
             revision = after.get("status", {}).get("latestVersion", "")
         else:
-            mark = {"metadata": {"annotations": {RESTARTED_AT: effect.restarted_at}}}
-            after = self._rest.patch(path, {"spec": {"template": mark}}, MERGE_PATCH)
+            after = self._rest.change(path, lambda found: restart_mark(found, effect.restarted_at), f"Deployment {effect.workload}")
             revision = after["metadata"].get("generation", "")
         yield ev.RolloutStarted(**at, workload=effect.workload, revision=str(revision))
 
     def scale(self, effect: fx.ScaleWorkload, at: At) -> Iterator[ev.EffectFact]:
         path = path_of(self._namespace, effect.kind, effect.workload)
-        patch: list[Object] = [
-            {"op": "test", "path": "/spec/replicas", "value": effect.expected},
-            {"op": "replace", "path": "/spec/replicas", "value": effect.replicas},
-        ]
-        if effect.expected is None:  # a field that is not there cannot be tested; adding it is the same as setting it
-            patch = [{"op": "add", "path": "/spec/replicas", "value": effect.replicas}]
-        self._rest.guarded_patch(path, patch, f"{effect.kind} {effect.workload}")
+        what = f"{effect.kind} {effect.workload}"
+
+        def patch(found: Object) -> list[Object]:
+            if found["spec"].get("replicas") != effect.expected:
+                raise Conflict(f"{what} changed meanwhile")
+            return [{"op": "add", "path": "/spec/replicas", "value": effect.replicas}]
+
+        self._rest.change(path, patch, what)
         yield ev.WorkloadScaled(**at, workload=effect.workload, replicas=effect.replicas)
 
     def _instantiate(self, path: str, request: Object) -> Object:
@@ -51,3 +51,13 @@ class Rollouts:
             raise
 
 
+def restart_mark(found: Object, restarted_at: str | None) -> list[Object]:
+    """Sets the annotation of the pod template, or removes it. Nothing to do where it is so."""
+    annotations = (found["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+    wanted = {key: value for key, value in annotations.items() if key != RESTARTED_AT}
+    if restarted_at is not None:
+        wanted[RESTARTED_AT] = restarted_at
+    if wanted == annotations:
+        return []
+    path = "/spec/template/metadata/annotations"
+    return [{"op": "add", "path": path, "value": wanted}] if wanted else [{"op": "remove", "path": path}]

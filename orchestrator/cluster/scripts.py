@@ -102,12 +102,14 @@ h=$(dd if="$part" bs="$block" skip="$n" count=$(((length+block-1)/block)) 2>/dev
 echo "${h%% *}"; echo end
 """
 
-# path offset length -> these bytes, and after them a line with their sha256
+# path number length block -> so many bytes from block `number` on, and after them a line with their sha256. dd goes
+# there at once, where a tail that counts (busybox) would read everything before
 RANGE: Final = DIGEST + """
-cut() { tail -c "+$(($2+1))" "$1" | head -c "$3"; }
-cut "$@" || exit 8
+[ -f "$1" ] || { echo "$1 does not exist" >&2; exit 2; }
+range() { dd if="$1" bs="$4" skip="$2" count=$((($3+$4-1)/$4)) 2>/dev/null | head -c "$3"; }
+range "$@" || exit 8
 streams_of "$3"
-h=$(cut "$@" | digest) || exit 8
+h=$(range "$@" | digest) || exit 8
 echo "${h%% *}"; echo end
 """
 
@@ -121,14 +123,37 @@ sync "$1" 2>/dev/null || sync
 mv -- "$1" "$2"
 """
 
+# run epoch, before any other script: refuses it where a later epoch of the run has been here, by the same files as
+# the jobs' (job_scripts). A container that nothing can be written to is not fenced.
+FENCE: Final = """
+for d in "${HOME:-/tmp}/.restore" /tmp/.restore; do
+  f=$d/fence-$1
+  if { (umask 077; mkdir -p "$f" && : > "$f/$2"); } 2>/dev/null; then
+    for other in "$f"/*; do
+      if [ "${other##*/}" -gt "$2" ]; then echo "epoch $2 is older than ${other##*/}, which acts here now" >&2; exit 21; fi
+    done
+    break
+  fi
+done
+shift 2
+"""
+OLDER_EPOCH: Final = 21
+
 BGREWRITEAOF: Final = "redis-cli BGREWRITEAOF"
 APPEND: Final = "redis-cli CONFIG SET appendonly yes"
+SAVE: Final = 'redis-cli CONFIG SET save "$1" && redis-cli CONFIG SET appendonly "$2"'
 FREE: Final = 'df -Pk "$1" | tail -n 1; echo end'
 
 
 def argv(script: str, *arguments: str) -> list[str]:
     """The command of an exec: the constant script, and its arguments as they are."""
     return ["sh", "-c", script, "restore", *arguments]
+
+
+def fenced(command: list[str], run: str, epoch: int) -> list[str]:
+    """The command that argv has made, refused where a later epoch of the run has acted."""
+    shell, flag, script, name, *arguments = command
+    return [shell, flag, FENCE + script, name, run, str(epoch), *arguments]
 
 
 # Reads the script from stdin, which no line of a proxy limits, and runs it only if it came whole. Some images

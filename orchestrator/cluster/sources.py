@@ -49,6 +49,7 @@ class Reading:
 
     def __init__(self, source: Source, span: Span) -> None:
         self._source, self._span, self._digest = source, span, hashlib.sha256()
+        self.read_bytes = 0
 
     def __len__(self) -> int:
         return self._span[1]
@@ -57,8 +58,9 @@ class Reading:
         for offset, size in cut(self._span, PIECE_BYTES):
             data = self._source.read(offset, size)
             if len(data) != size:
-                raise PlanChanged("a file of the bundle became shorter while it was copied")
+                raise PlanChanged("a file became shorter while it was copied")
             self._digest.update(data)
+            self.read_bytes += size
             yield data
 
     @property
@@ -67,11 +69,11 @@ class Reading:
 
 
 def unchanged(source: Path, size_bytes: int) -> Path:
-    """The bundle's file, as long as it still has the size that the plan knows."""
+    """A file of this machine, as long as it still has the size that is known."""
     try:
         found = source.stat().st_size
     except OSError as error:
-        raise PlanChanged(f"{source} of the bundle cannot be read any more: {error.strerror}") from error
+        raise PlanChanged(f"{source} cannot be read any more: {error.strerror}") from error
     if found != size_bytes:
-        raise PlanChanged(f"{source} has {found} bytes; the plan was made for {size_bytes}")
+        raise PlanChanged(f"{source} has {found} bytes, and {size_bytes} were expected")
     return source

@@ -40,7 +40,7 @@ class FaultyCluster:
     # ---- Reader ------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        if self.fails("restart", 0.1):
+        if self.cluster.servers and self.fails("restart", 0.1):
             self.cluster.restart(self.cluster.servers[self.chance.choice(sorted(self.cluster.servers))])
         if self.fails("unreachable"):
             raise ClusterUnreachable("the connection was reset")

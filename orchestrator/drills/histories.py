@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
-from journal import Draft, Record
+from journal import Draft, Head, JournalError, LeaseLost, Record
+from journal.records import GENESIS, chain, encode, record, timestamp
 from orchestrator import effects as fx
 from orchestrator import events as ev
+from orchestrator.clock import Clock
 from orchestrator.drills.model import ModelCluster, WholeCluster
-from orchestrator.drills.mortal import MortalCluster
+from orchestrator.drills.mortal import Boundaries, MortalCluster
 from orchestrator.engine import Engine
 from orchestrator.lanes import Work
 from orchestrator.plan import Plan
@@ -127,27 +129,41 @@ class History:
 
 
 class MemoryWriter:
-    """Admits, appends and publishes, with a boundary on either side of the append."""
+    """Admits, appends and publishes as the journal's own writer does, with a boundary on either side of the append.
+
+    The records are chained by the journal's own functions. The newest life alone may append, whatever an older
+    one still has in hand.
+    """
 
     def __init__(
-        self, history: History, fate: Fate, epoch: int, clock: JumpingClock, admit: Admit, published: Published
+        self, history: History, fate: Boundaries, epoch: int, clock: Clock, admit: Admit, published: Published
     ) -> None:
         self.history, self.fate, self.epoch, self.clock = history, fate, epoch, clock
         self.admit, self.published = admit, published
+        self.failure: JournalError | None = None
 
     def append(self, *drafts: Draft) -> list[Record]:
+        if self.failure is not None:
+            raise self.failure
+        lines = [encode(draft) for draft in drafts]
         self.admit(drafts)
         self.fate.boundary()
-        stamp = self.clock.now().isoformat()
-        start = len(self.history.records)
-        records = [
-            Record(self.history.run, start + i + 1, stamp, self.epoch, "", d.type, d.version, d.step, d.attempt, d.data, "", "")
-            for i, d in enumerate(drafts)
-        ]
+        self.refuse_when_taken()
+        stamp = timestamp(self.clock.now())
+        records = [record(row) for row in chain(self.history.run, self.epoch, self.head(), stamp, lines)]
         self.history.records.extend(records)
         self.fate.boundary()
         self.published(records)
         return records
+
+    def refuse_when_taken(self) -> None:
+        if self.epoch != self.history.lives:
+            self.failure = LeaseLost(f"the lease (epoch {self.epoch}) was taken over (epoch {self.history.lives})")
+            raise self.failure
+
+    def head(self) -> Head:
+        last = self.history.records[-1] if self.history.records else None
+        return Head(last.seq, last.digest) if last else Head(0, GENESIS)
 
     def close(self) -> None: ...
 

@@ -8,6 +8,7 @@ from the cluster, and a person's decision is a person's.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,14 +18,14 @@ from pydantic import ValidationError
 from orchestrator import events as ev
 from orchestrator.decide import decide
 from orchestrator.effects import ANY_EFFECT
-from orchestrator.errors import PlanChanged
 from orchestrator.events import Confirmation, Json
 from orchestrator.forensics.told import Told, stamp
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
 from orchestrator.plan import Plan
 from orchestrator.port import Seen
-from orchestrator.state import RunState, evolve
+from orchestrator.state import ENDED_BACKWARD, RunState, evolve
 from orchestrator.steps.base import Context, Standing, Step
+from orchestrator.versions import plan_of
 
 # What a look found -> the standing that it means; the second of each pair is the way back's.
 STANDINGS: Mapping[str, tuple[str, bool]] = {
@@ -59,13 +60,11 @@ def redecide(run: str, facts: Sequence[Told]) -> Redecided:
     """Holds today's program against a whole run. Raises PlanChanged when it can't read the run's plan."""
     opened = next(told.fact for told in facts if isinstance(told.fact, ev.RunOpened))
     plan = plan_of(run, opened)
-    found: list[Difference] = []
-    if plan.digest != opened.plan_digest:
-        found.append(Difference(1, "", "plan", opened.plan_digest, f"{plan.digest}: read with other parameters"))
+    found = list(plan_differences(opened, plan))
     state, since, moves, standings, unrecorded = RunState(), dict[str, datetime](), 0, 0, 0
     evidence: list[Confirmation] = []
     for told in facts:
-        if is_move(told, state):
+        if is_move(told, state) and not is_early(told, state, plan):
             moves += 1
             found += move_differences(told, state, plan, since.get(told.step, told.at))
         if told.type in STANDINGS:
@@ -80,15 +79,21 @@ def redecide(run: str, facts: Sequence[Told]) -> Redecided:
     return Redecided(tuple(found), moves, standings, unrecorded)
 
 
-def plan_of(run: str, opened: ev.RunOpened) -> Plan:
-    try:
-        return Plan.model_validate(opened.plan)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise PlanChanged(
-            f"this program cannot read the plan of {run}, so it can re-decide nothing: {wrong['msg']}",
-            hint=f"restore log {run}",
-        ) from error
+def plan_differences(opened: ev.RunOpened, plan: Plan) -> Iterator[Difference]:
+    """What today's program understands by the plan, besides what stands in it."""
+    if plan.digest == opened.plan_digest:
+        return
+    recorded = {step["id"]: step for step in opened.plan["steps"]}
+    for step in plan.model_dump(mode="json")["steps"]:
+        then = recorded[step["id"]]
+        for key in sorted(step.keys() | then.keys()):
+            if key not in then or key not in step or then[key] != step[key]:
+                yield Difference(1, step["id"], "plan", worded(key, then), worded(key, step))
+    yield Difference(1, "", "plan", f"digest {opened.plan_digest}", f"digest {plan.digest}")
+
+
+def worded(key: str, parameters: Json) -> str:
+    return f"{key} {json.dumps(parameters[key])}" if key in parameters else f"no {key}"
 
 
 def since_when(since: dict[str, datetime], told: Told, state: RunState) -> dict[str, datetime]:
@@ -107,6 +112,12 @@ def is_move(told: Told, state: RunState) -> bool:
     closes = isinstance(fact, ev.RunFinished | ev.RollbackFinished)
     looked = told.type in STANDINGS or isinstance(fact, ev.StepFoundBusy)
     return closes or looked or isinstance(fact, ev.StepStarted | ev.StepUndoStarted | ev.DecisionAsked | ev.StepFailed)
+
+
+def is_early(told: Told, state: RunState, plan: Plan) -> bool:
+    """A question that was recorded with the turning point, before its step's turn: no move of the policy."""
+    waits = plan.undo_needs.get(told.step, frozenset())
+    return isinstance(told.fact, ev.DriftFound) and any(state.steps[name].status not in ENDED_BACKWARD for name in waits)
 
 
 def move_differences(told: Told, state: RunState, plan: Plan, since: datetime) -> Iterator[Difference]:
@@ -182,6 +193,8 @@ def standing_differences(
         yield Difference(told.seq, told.step, "standing", described(Standing(then, reason)), described(now))
     elif not is_back:
         yield from evidence_differences(told, tuple(step.confirm(seen, now, ctx)), evidence)
+    elif evidence:  # earlier programs left none on the way back
+        yield from evidence_differences(told, tuple(step.confirm_back(seen, ctx)), evidence)
 
 
 def evidence_differences(

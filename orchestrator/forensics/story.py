@@ -145,8 +145,8 @@ class Story:
 
     @property
     def troubles(self) -> tuple[Told, ...]:
-        """Retries, and what they did not help with."""
-        return self.of_type("RetryScheduled", *TROUBLES)
+        """Retries and cuts, and what they did not help with."""
+        return self.of_type("RetryScheduled", "CopyInterrupted", *TROUBLES)
 
     @property
     def decisions(self) -> tuple[Told, ...]:

@@ -19,6 +19,7 @@ from orchestrator.steps.copy_into_pod import CopyIntoPod
 from orchestrator.steps.edit_configmap import EditConfigMap, Follower, Proof
 from orchestrator.steps.flush_queues import FlushQueues
 from orchestrator.steps.keep_appending import KeepAppending
+from orchestrator.steps.keep_saving import KeepSaving
 from orchestrator.steps.rewrite_aof import RewriteAofFile
 from orchestrator.steps.roll_out import RollOut
 from orchestrator.steps.save_replica_spec import SaveReplicaSpec
@@ -39,7 +40,8 @@ def redis_steps(
     redises = [w for part in REDISES if part in parts and (w := found.workload(part))]
     if not redises:
         return
-    others = [w for w in found.workloads if w.name not in parts] if found.is_restarted_by_operator else []
+    left = [w for w in found.workloads if w.name not in parts]
+    others = left if found.is_restarted_by_operator else []
     yield from (save_spec(w) for w in redises + others)
     yield switch_off(found, redises, others, after)
     for redis in redises:
@@ -50,6 +52,8 @@ def redis_steps(
     for redis in redises:
         yield from bring_back(found, bundle, redis, drops_queues=drops_queues)
     yield from (restart_other_back(found, other) for other in others)
+    if not others:
+        yield from (keep_saving(found, other) for other in left)
 
 
 # ---- the steps, in the order of the guide --------------------------------------------------------
@@ -130,6 +134,15 @@ def keep(found: Installation, other: RedisWorkload) -> Iterator[AnyStep]:
             needs=(f"restart-{other.name}-without-saving",), lane=other.name, workload_kind=other.kind,
             workload=other.name, path=other.aof_path, proof=other.aof_proof,
         )
+
+
+def keep_saving(found: Installation, other: RedisWorkload) -> AnyStep:
+    """The Redis that is neither restored nor restarted, but may restart by itself while saving is off."""
+    return KeepSaving(
+        id=f"keep-{other.name}-saving", title=f"see that {other.name} saves as before", needs=(SAVING_OFF, SAVING_BACK),
+        applies=SAVING_OFF, lane=other.name, workload_kind=other.kind, workload=other.name,
+        save=original_save(found, other), appendonly=original_appendonly(found), path=other.aof_path, proof=other.aof_proof,
+    )
 
 
 def last_loaded(redis: RedisWorkload, *, drops_queues: bool) -> str:
@@ -247,7 +260,7 @@ def redis_notes(found: Installation, parts: Collection[str]) -> Iterator[str]:
         else:
             yield (
                 f"{part} is not restored and not restarted. Until {found.configmap} is back, a restart of its "
-                f"pod would load its dump.rdb and ignore its AOF"
+                f"pod would load its dump.rdb and ignore its AOF. That it saves is looked at in the end"
             )
     if redis_conf.saves_nothing(found.config_text):
         yield f"saving is off in {found.configmap} already, and is left off at the end as it was found"

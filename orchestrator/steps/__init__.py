@@ -24,6 +24,7 @@ from orchestrator.steps.decide_queues import DecideQueues
 from orchestrator.steps.edit_configmap import EditConfigMap
 from orchestrator.steps.flush_queues import FlushQueues
 from orchestrator.steps.keep_appending import KeepAppending
+from orchestrator.steps.keep_saving import KeepSaving
 from orchestrator.steps.load_dump import LoadDump
 from orchestrator.steps.remove_helper import RemoveHelper
 from orchestrator.steps.restart_workload import RestartWorkload
@@ -59,6 +60,7 @@ AnyStep = Annotated[
     | FlushQueues
     | RewriteAofFile
     | KeepAppending
+    | KeepSaving
     | CheckRedisKeys
     | RestartWorkload
     | RunRake

@@ -147,6 +147,10 @@ class Step(BaseModel):
         """The evidence that a probe's finding leaves in the journal."""
         yield from ()
 
+    def confirm_back(self, seen: Seen, ctx: Context) -> Iterator[Confirmation]:
+        """The same of a look on the way back."""
+        yield from ()
+
     def progress(self, seen: Seen) -> int:
         """Bytes done of what is under way outside of this program; 0 where nothing tells."""
         return 0
@@ -214,9 +218,11 @@ def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:
     return None
 
 
-def exited(step: Step, job: PodJobSeen, workload: WorkloadSeen | None, ctx: Context) -> Iterator[Confirmation]:
-    """The evidence of how a job in a pod ended, if it did."""
-    pod, name = workload.pod if workload else "", job_name(step, ctx)
+def exited(
+    step: Step, job: PodJobSeen, workload: WorkloadSeen | None, ctx: Context, name: str = ""
+) -> Iterator[Confirmation]:
+    """The evidence of how a job in a pod ended, if it did. name: where it is not the one of the way forward."""
+    pod, name = workload.pod if workload else "", name or job_name(step, ctx)
     if job.state == "exited":
         code = -1 if job.code is None else job.code
         yield RemoteJobExited(

@@ -13,6 +13,7 @@ On the way back the safety copy is loaded in the same manner, between `returning
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar, Literal, cast
 
 from orchestrator.effects import CopyIn, Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
@@ -254,6 +255,13 @@ class LoadDump(Step):
     def as_left(self, ctx: Context) -> Json:
         rows = self.left_rows(ctx)
         return super().as_left(ctx) | ({"rows": rows} if rows else {})
+
+    def confirm_back(self, seen: Seen, ctx: Context) -> Iterator[Confirmation]:
+        """The job has one name on both ways: by the mark it is told which of them it went."""
+        picture = cast(LoadPicture, seen)
+        is_returning = picture.database is not None and self.state_of_mark(picture.database, ctx).startswith("return")
+        if picture.job is not None and ctx.undo_attempt and is_returning:
+            yield from exited(self, picture.job, picture.workload, replace(ctx, attempt=ctx.undo_attempt))
 
     def state_of_mark(self, database: DatabaseSeen, ctx: Context) -> str:
         """loading, loaded, returning, returned; "" where the mark is not this step's."""

@@ -91,6 +91,12 @@ class RunRake(Step):
             return CLEAR
         return job_standing(picture.back, self.task, replace(ctx, attempt=ctx.undo_attempt)) or DONE
 
+    def confirm_back(self, seen: Seen, ctx: Context) -> Iterator[Confirmation]:
+        picture = cast(RakePicture, seen)
+        if picture.back is not None:
+            back = replace(ctx, attempt=ctx.undo_attempt)
+            yield from exited(self, picture.back, picture.workload, back, self.back_name(ctx))
+
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         picture = cast(RakePicture, seen)
         where = address(self.workload_kind, self.workload, picture.workload)

@@ -1,4 +1,4 @@
-"""Files into a pod and out of it, over several lines at once: what is cut, killed or damaged costs what was under way."""
+"""Files into a pod, over several lines at once: what is cut, killed or damaged costs what was under way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Collection
 from itertools import count
 from pathlib import Path
 
@@ -16,15 +15,16 @@ import pytest
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.cluster import copying, scripts
-from orchestrator.cluster.copying import BLOCK_BYTES, Chunk, Known
-from orchestrator.cluster.execs import Ran, Stdin
+from orchestrator.cluster.carriers import BLOCK_BYTES
+from orchestrator.cluster.copying import Interruption, Known
 from orchestrator.cluster.pace import CHUNK_BYTES_FIRST, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, LINES, MIB, Pace
 from orchestrator.cluster.sources import PIECE_BYTES, Source
-from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, PlanChanged, PodChanged
+from orchestrator.errors import ClusterRefused, OutcomeUnknown, PlanChanged, PodChanged
 from orchestrator.port import WorkloadSeen
 from orchestrator.spans import joined
 from orchestrator.steps.base import Context
 from orchestrator.steps.copy_into_pod import CopyIntoPod
+from tests.cluster.lines import Line, chunks_of, spans_of
 from tests.cluster.pods import Live, place
 
 NUMBERS = count(1)
@@ -38,43 +38,19 @@ def pod(live: Live, path: str) -> WorkloadSeen:
     return live.pod(f"copied-{next(NUMBERS)}", {"PATH": programs, "BASH_ENV": ""})
 
 
-class Line:
-    """The way into one pod: counts what goes over it, and is cut when a test says so."""
-
-    def __init__(self, live: Live, pod: WorkloadSeen) -> None:
-        self.live, self.pod, self.sent_bytes, self.execs = live, pod, 0, 0
-        self.cut_at: Collection[int] = ()
-        self.lost_bytes, self.looked_bytes = 0, 0
-
-    def run(self, command: list[str], stdin: Stdin) -> Ran:
-        self.execs += 1
-        self.sent_bytes += len(stdin)
-        if self.execs in self.cut_at:
-            self.lost_bytes += len(stdin)
-            raise OutcomeUnknown("the line was cut")
-        if scripts.BLOCKS in command:
-            numbers = [int(number) for number in command[9:]]
-            self.looked_bytes += BLOCK_BYTES * (sum(numbers[1::2]) - sum(numbers[::2]))
-        return self.live.cluster.in_pod(self.pod.pod, self.pod.container, command, stdin)
-
-
 @pytest.fixture
 def line(live: Live, pod: WorkloadSeen) -> Line:
     return Line(live, pod)
 
 
-def spans_of(chunks: list[Chunk]) -> list[tuple[int, int]]:
-    return [(chunk.offset_bytes, chunk.size_bytes) for chunk in chunks]
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_a_file_goes_in_and_comes_out_as_it_was(line: Line, tmp_path: Path, size: int) -> None:
     content, part, back, known = os.urandom(size), tmp_path / "part", tmp_path / "back", Known()
-    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known))
+    chunks = chunks_of(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known))
     assert part.read_bytes() == content
     assert sum(chunk.size_bytes for chunk in chunks) == size == line.sent_bytes
     assert list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known)) == []
-    out = list(copying.fetch_chunks(line.run, str(part), size, back))
+    out = chunks_of(copying.fetch_chunks(line.run, str(part), back, size))
     assert back.read_bytes() == content
     assert sum(chunk.size_bytes for chunk in out) == size == line.sent_bytes
     assert part.stat().st_mode & 0o777 == back.stat().st_mode & 0o777 == 0o600
@@ -83,10 +59,14 @@ def test_a_file_goes_in_and_comes_out_as_it_was(line: Line, tmp_path: Path, size
 def test_cuts_cost_what_was_under_way_and_a_look_at_that(line: Line, tmp_path: Path) -> None:
     content, part = os.urandom(SIZES[-1]), tmp_path / "part"
     line.cut_at = {4, 9, 13}
-    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    moved = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    chunks, cuts = chunks_of(moved), [cut for cut in moved if isinstance(cut, Interruption)]
     assert part.read_bytes() == content
     assert joined(spans_of(chunks)) == [(0, len(content))]
     assert sum(chunk.size_bytes for chunk in chunks) == len(content) == line.sent_bytes - line.lost_bytes
+    assert {cut.reason for cut in cuts} == {"the line was cut"}
+    assert 1 <= len(cuts) <= len(line.cut_at)
+    assert sum(cut.wasted_bytes for cut in cuts) == 0  # this line takes nothing of a chunk that it cuts
     whole, blocks = -(-len(content) // BLOCK_BYTES), 3
     assert line.looked_bytes <= whole * BLOCK_BYTES + 2 * (line.lost_bytes + blocks * BLOCK_BYTES)
 
@@ -95,7 +75,7 @@ def test_what_was_there_is_told_once_with_its_digest(line: Line, tmp_path: Path)
     """By a process that has not told it: the one before was killed, or the answer was cut off."""
     content, part, known = os.urandom(3 * MIB + 5), tmp_path / "part", Known()
     part.write_bytes(content[: 2 * MIB + 7])
-    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known))
+    chunks = chunks_of(copying.copy_chunks(line.run, Source.of_bytes(content), str(part), known))
     assert line.sent_bytes == len(content) - 2 * MIB
     assert joined(spans_of(chunks)) == [(0, len(content))]
     for chunk in chunks:
@@ -115,7 +95,7 @@ def test_a_line_that_brings_nothing_is_given_up_and_its_pace_is_kept(line: Line,
 def test_what_is_damaged_in_the_pod_is_found_and_sent_again_by_itself(line: Line, tmp_path: Path) -> None:
     content, part = os.urandom(10 * BLOCK_BYTES), tmp_path / "part"
     part.write_bytes(content[:BLOCK_BYTES] + b"x" + content[BLOCK_BYTES + 1 :] + b"too long")
-    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    chunks = chunks_of(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
     assert line.sent_bytes == BLOCK_BYTES
     assert (BLOCK_BYTES, BLOCK_BYTES) in spans_of(chunks)
     assert part.read_bytes() == content
@@ -128,7 +108,7 @@ def test_no_more_than_a_piece_of_the_file_is_held_at_once(line: Line, tmp_path: 
         asked.add(size)
         return content[offset : offset + size]
 
-    chunks = list(copying.copy_chunks(line.run, Source(len(content), read), str(part)))
+    chunks = chunks_of(copying.copy_chunks(line.run, Source(len(content), read), str(part)))
     assert max(chunk.size_bytes for chunk in chunks) > PIECE_BYTES
     assert max(asked) == PIECE_BYTES
     assert part.read_bytes() == content
@@ -141,17 +121,6 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_ends_the_copy(line: Line, 
     os.truncate(source, MIB + 100)
     with pytest.raises(PlanChanged, match="became shorter"):
         list(copying.copy_chunks(line.run, known, str(tmp_path / "part")))
-
-
-def test_reading_out_changes_nothing_in_the_pod_and_goes_on_where_it_was(line: Line, tmp_path: Path) -> None:
-    content, there, back = os.urandom(9 * BLOCK_BYTES), tmp_path / "there", tmp_path / "back"
-    there.write_bytes(content + b"written since")
-    back.write_bytes(content[: 4 * BLOCK_BYTES])
-    chunks = list(copying.fetch_chunks(line.run, str(there), len(content), back))
-    assert sum(chunk.size_bytes for chunk in chunks) == 5 * BLOCK_BYTES
-    assert (back.read_bytes(), there.read_bytes()) == (content, content + b"written since")
-    with pytest.raises(ClusterUnreachable, match="does not exist"):
-        list(copying.fetch_chunks(line.run, str(tmp_path / "nowhere"), 5, back))
 
 
 def test_a_client_that_is_killed_leaves_what_it_had_confirmed(live: Live, pod: WorkloadSeen, tmp_path: Path) -> None:
@@ -171,33 +140,13 @@ def test_a_client_that_is_killed_leaves_what_it_had_confirmed(live: Live, pod: W
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     line = Line(live, pod)
-    chunks = list(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    chunks = chunks_of(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
     assert line.sent_bytes < len(content) - 2 * CHUNK_BYTES_FIRST
     assert joined(spans_of(chunks)) == [(0, len(content))]
     facts = live.perform(effect)
     assert sum(fact.size_bytes for fact in facts if isinstance(fact, ev.FileChunkCopied)) == len(content)
     assert target.read_bytes() == content
     assert not part.exists()
-
-
-def test_a_file_is_fetched_whole_or_not_at_all(live: Live, pod: WorkloadSeen, tmp_path: Path) -> None:
-    content, there, here = os.urandom(6 * 1024 * 1024), tmp_path / "there", tmp_path / "here"
-    there.write_bytes(content)
-    facts = live.cluster.in_files.fetch(pod, str(there), here)
-    next(facts)
-    facts.close()  # type: ignore[attr-defined]
-    assert not here.exists()
-    left = list(live.cluster.in_files.fetch(pod, str(there), here))
-    assert here.read_bytes() == content
-    assert sum(chunk.size_bytes for chunk in left) < len(content)
-    changing = live.cluster.in_files.fetch(pod, str(there), here)
-    next(changing)
-    there.write_bytes(content[::-1])
-    with pytest.raises(ClusterUnreachable, match=r"changed while it was copied|arrived damaged"):
-        list(changing)
-    assert here.read_bytes() == content
-    with pytest.raises(ClusterRefused, match="is no file"):
-        list(live.cluster.in_files.fetch(pod, str(tmp_path), here))
 
 
 def test_a_pod_that_is_replaced_in_the_midst_is_not_written_to_any_more(live: Live, tmp_path: Path) -> None:

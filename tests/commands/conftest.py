@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from orchestrator.rehearsal import lifecycle, seed
 from orchestrator.rehearsal.installation import REDIS_WORKLOADS
 from orchestrator.rehearsal.lifecycle import Rehearsed
+from tests.commands.program import forget_runs
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +30,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def filled(cluster: Rehearsed) -> Rehearsed:
     """The cluster with old data in both Redis, and no run of an earlier test in the way."""
-    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "delete", "lease", "restore", "--ignore-not-found"]
-    env = {"PATH": os.environ["PATH"], "HOME": str(cluster.root)}
-    subprocess.run(command, check=True, capture_output=True, env=env)
+    forget_runs(cluster)
     seed.fill_installation(cluster)
     return cluster

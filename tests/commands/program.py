@@ -16,6 +16,7 @@ from commands.app import app
 from journal import Draft, Journal, this_holder
 from orchestrator import events as ev
 from orchestrator.drills.model import ModelCluster
+from orchestrator.rehearsal.lifecycle import Rehearsed
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.runs import opening
 
@@ -44,6 +45,13 @@ def environment(home: Path) -> dict[str, str]:
         "PATH": os.environ["PATH"], "HOME": str(home), "XDG_STATE_HOME": str(home / "state"),
         "KUBECONFIG": str(home / "no-kubeconfig"), "PYTHONPATH": str(ROOT),
     }
+
+
+def forget_runs(cluster: Rehearsed) -> None:
+    """The next run has a journal of its own, and must not meet the Lease of one before."""
+    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "delete", "lease", "restore", "--ignore-not-found"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(cluster.root)}
+    subprocess.run(command, check=True, capture_output=True, env=env)
 
 
 def open_run(path: Path, *later: ev.Fact, run: str = RUN) -> None:

@@ -132,9 +132,10 @@ def test_patience_ends(facts: list[Fact], reason: str) -> None:
 def test_busy_has_its_budget() -> None:
     state = after(BUSY)
     assert decide(state, PLAN, AT + timedelta(seconds=100))[0] == Probe("a", is_poll=True)
-    assert decide(state, PLAN, AT + timedelta(seconds=101))[0] == GiveUp("a", "slow, for 100 s")
+    last = Probe("a", is_poll=True, gives_up="for 100 s")
+    assert decide(state, PLAN, AT + timedelta(seconds=101))[0] == last, "looked at once more: this machine may have slept"
     later = evolve(state, Entry(state.seq + 1, AT + timedelta(seconds=90), 1, BUSY))
-    assert decide(later, PLAN, AT + timedelta(seconds=101))[0] == GiveUp("a", "slow, for 100 s"), "busy since the first look"
+    assert decide(later, PLAN, AT + timedelta(seconds=101))[0] == last, "busy since the first look"
 
 
 def test_a_retry_waits_for_its_time() -> None:
@@ -144,6 +145,12 @@ def test_a_retry_waits_for_its_time() -> None:
     assert decide(state, PLAN, at) == (Probe("a"), Probe("b"))
     alone = evolve(state, Entry(state.seq + 1, AT, 1, B_DONE))
     assert decide(alone, PLAN, AT) == (), "it waits, and does not close the run"
+
+
+def test_a_retry_does_not_wait_for_a_clock_that_was_set_back() -> None:
+    state = after(ev.RetryScheduled(step="a", reason="", not_before=AT + timedelta(seconds=45), failures=1))
+    assert decide(state, PLAN, AT) == (Probe("b"),)
+    assert decide(state, PLAN, AT - timedelta(hours=3)) == (Probe("a"), Probe("b"))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_the_rights_of_a_plan(name: str, rights: set[str]) -> None:
 
 def every_step() -> list[AnyStep]:
     others = (Options(only=("system-redis",)), Options(no_safety_copy=("zync",)))
-    plans = [begin(name).plan for name in SHAPES] + [begin_whole("2.15", options).plan for options in others]
+    plans = [begin(name).plan for name in SHAPES] + [begin_whole(r, o).plan for r in ("2.13", "2.15") for o in others]
     return [step for plan in plans for step in plan.steps]
 
 

@@ -270,11 +270,11 @@ KNOWN_FIELDS = {
     "generation", "has_source", "has_stash", "helper", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
     "is_admitted", "is_complete", "is_cut_off", "is_deleting", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
     "keys", "kind", "left", "left_bytes", "log", "manager", "mark", "missing", "name", "needs", "not_before", "now",
-    "now_ms", "object", "offset_bytes", "parents", "part", "path", "plan", "plan_digest", "pod", "pods",
+    "now_ms", "object", "offset_bytes", "origin", "parents", "part", "path", "plan", "plan_digest", "pod", "pods",
     "program", "proof", "proofs", "question", "reason", "redis", "replaced", "replicas", "resource_version",
     "restarted_at", "revision", "route", "routes", "rows", "run", "running", "same", "save", "saved", "seconds", "secret", "seen",
     "sha256", "size_bytes", "source", "spec_sha256", "stage", "staged", "stash", "state", "step", "subject", "tables",
-    "task", "text", "tree", "uid", "value", "verdict", "version", "waiting_for", "workload", "workloads",
+    "target", "task", "text", "tree", "uid", "value", "verdict", "version", "waiting_for", "wasted_bytes", "workload", "workloads",
 }  # fmt: skip
 
 
@@ -293,7 +293,7 @@ def test_7_no_step_can_see_a_secret_or_write_one() -> None:
     """A Reader has no verb for Secrets but one that gives names of keys; no effect holds a value of one."""
     verbs = {name for name in vars(Reader) if not name.startswith("_")}
     assert verbs == {
-        "configmap", "database", "field", "files", "hosts", "job", "object", "pod_job", "redis", "routes", "row_counts",
+        "configmap", "copied_out", "database", "field", "files", "hosts", "job", "object", "pod_job", "redis", "routes", "row_counts",
         "services_in_redis", "services_in_sql", "stage", "stash", "tree", "workload", "jobs_of",
     }  # fmt: skip
     assert not [effect for effect in get_args(fx.Effect) if "ecret" in effect.__name__]

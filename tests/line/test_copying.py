@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.transfer import File, digest, random_file, restore
-from orchestrator.cluster.copying import BLOCK_BYTES
+from orchestrator.cluster.carriers import BLOCK_BYTES
 from orchestrator.cluster.pace import LINES
 from orchestrator.rehearsal.line.faults import MIB, Faults
 from orchestrator.rehearsal.line.keeping import Line, Told

@@ -203,3 +203,20 @@ def test_a_safety_copy_in_home_is_brought_back_from_there() -> None:
     (started,) = AT_HOME.undo(seen(), ctx(seen(), attempt=1))
     assert isinstance(started, StartJob)
     assert started.arguments[0] == "/home/system-before-run.sql.gz"
+
+
+@pytest.mark.parametrize(
+    ("picture", "undo_attempt", "facts"),
+    [
+        pytest.param(seen(WELL, OURS["returned"]), 1, [RemoteJobExited], id="brought-back"),
+        pytest.param(seen(BADLY, OURS["returning"]), 2, [RemoteJobExited], id="it-ended-with-an-error"),
+        pytest.param(seen(LOST, OURS["returning"]), 1, [RemoteJobLost], id="killed"),
+        pytest.param(seen(RUNS, OURS["returning"]), 1, [], id="running"),
+        pytest.param(seen(WELL, OURS["loaded"]), 1, [], id="the-end-of-the-load-is-none-of-the-return"),
+        pytest.param(seen(WELL, OURS["loaded"]), 0, [], id="nothing-was-begun"),
+    ],
+)
+def test_the_end_of_a_return_is_a_fact_too(picture: LoadPicture, undo_attempt: int, facts: list[type]) -> None:
+    found = list(MYSQL.confirm_back(picture, ctx(BEGUN, attempt=1, undo_attempt=undo_attempt)))
+    assert [type(fact) for fact in found] == facts
+    assert {fact.attempt for fact in found} <= {undo_attempt}

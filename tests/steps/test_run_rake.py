@@ -122,3 +122,11 @@ def test_it_runs_under_another_name_on_the_way_back() -> None:
 )
 def test_its_end_is_a_fact(picture: RakePicture, facts: list[type]) -> None:
     assert [type(fact) for fact in STEP_.confirm(picture, CLEAR, ctx())] == facts
+
+
+def test_its_end_on_the_way_back_is_a_fact_under_the_name_that_it_has_there() -> None:
+    back = RakePicture(workload=RUNNING, job=PodJobSeen(state="exited", code=0), back=PodJobSeen(state="exited", code=1))
+    (fact,) = AGAIN.confirm_back(back, ctx(NEVER, attempt=1, undo_attempt=2))
+    assert isinstance(fact, RemoteJobExited)
+    assert (fact.job, fact.code, fact.attempt) == ("run.step-back", 1, 2)
+    assert list(AGAIN.confirm_back(WELL, ctx(NEVER, attempt=1))) == []

@@ -227,7 +227,7 @@ class AppsCluster(ModelCluster):
         app = self.apps.get(name)
         if app is None or kind != self.kind:
             return None
-        pod = f"{name}-{app.container}" if app.is_complete else ""
+        pod = self.pod_name(name, app.container) if app.is_complete else ""
         return WorkloadSeen(
             kind=kind, replicas=app.replicas, is_complete=app.is_complete, revision=str(app.revision),
             waiting_for="" if app.is_complete else f"{name}: {self.waits_for(app)}", restarted_at=app.restarted_at, pod=pod,
@@ -294,6 +294,7 @@ class AppsCluster(ModelCluster):
         """A pod that goes and comes again by itself, such as one that was evicted."""
         app = self.apps[name]
         self.apps[name] = replace(app, container=app.container + 1, settles_in=SETTLING)
+        self.replaced(name)
 
     def replaced(self, name: str) -> None:
         """What a new pod no longer has; nothing in this part of the model."""

@@ -67,6 +67,7 @@ class ModelCluster:
     version: int = 1
     operator_looks: int = 1  # how often it is looked at before the operator acts
     operator_is_due_in: int | None = None
+    do_pod_names_stay: bool = False  # a new pod has the name of the old one, as a StatefulSet's has: its uid tells
     servers: dict[str, Server] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -174,8 +175,11 @@ class ModelCluster:
         return WorkloadSeen(
             kind=kind, replicas=1, is_complete=True, revision=str(server.container),
             restarted_at=server.restarted_at, config_version=server.config_version,
-            pod=f"{name}-{server.container}", container=str(server.container),
+            pod=self.pod_name(name, server.container), container=str(server.container),
         )
+
+    def pod_name(self, name: str, container: int) -> str:
+        return f"{name}-0" if self.do_pod_names_stay else f"{name}-{container}"
 
     def redis(self, workload: WorkloadSeen) -> RedisSeen | None:
         server = self.at(workload.pod, workload.container)
@@ -255,6 +259,10 @@ class ModelCluster:
             case fx.SwitchAppendingOn():
                 server.appendonly, server.rewriting = "yes", dict(server.data)
                 yield ev.AppendingSwitchedOn(**at, pod=effect.pod)
+            case fx.SwitchSavingOn():
+                server.save, is_on = effect.save, server.appendonly == effect.appendonly
+                server.appendonly, server.rewriting = effect.appendonly, server.rewriting if is_on else dict(server.data)
+                yield ev.SavingSwitchedOn(**at, pod=effect.pod, save=effect.save, appendonly=effect.appendonly)
             case fx.FlushRedis():
                 server.data = {k: v for k, v in server.data.items() if not k.startswith(QUEUE)}
                 yield ev.RedisDatabaseFlushed(**at, pod=effect.pod, database=effect.database)

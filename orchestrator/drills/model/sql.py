@@ -28,7 +28,7 @@ from orchestrator.drills.model.contents import (
 )
 from orchestrator.drills.model.redis import Impossible, plain
 from orchestrator.effects import Engine
-from orchestrator.errors import ClusterRefused
+from orchestrator.errors import ClusterRefused, PodChanged
 from orchestrator.installation import SqlWorkload
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, WorkloadSeen
 
@@ -44,6 +44,8 @@ class SqlCluster(AppsCluster):
     newest_epoch: int = 0
     cached: str = ""  # of which content memcache holds values, once system-app has filled it
     index: str = ""  # what the search was indexed from
+    copies: dict[str, Any] = field(default_factory=dict)  # of files, on the machine that restores: it loses none of them
+    copy_parts: dict[str, int] = field(default_factory=dict)
     hosts_due: tuple[str, ...] = ()  # what zync has been told to make routes for
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class SqlCluster(AppsCluster):
         other = super().copy()
         other.databases, other.jobs = dict(self.databases), dict(self.jobs)
         other.volumes = {name: dict(files) for name, files in self.volumes.items()}
+        other.copies, other.copy_parts = dict(self.copies), dict(self.copy_parts)
         return other
 
     def sql_workloads(self) -> tuple[SqlWorkload, ...]:
@@ -284,7 +287,19 @@ class SqlCluster(AppsCluster):
         volume = self.volumes[self.app_in(workload.pod, workload.container).name]
         return {path: FileSeen(size_bytes=1, sha256=digest_of(volume[path])) if path in volume else None for path in paths}
 
+    def copied_out(self, target: str) -> FileSeen | None:
+        found = self.copies.get(target)
+        return None if found is None else FileSeen(size_bytes=1, sha256=digest_of(found))
+
     # ---- Cluster -----------------------------------------------------------------------------------
+
+    def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
+        if not isinstance(effect, fx.RemoveCopy):
+            yield from super().perform(effect, step=step, attempt=attempt)
+            return
+        self.copies.pop(effect.target, None)
+        self.copy_parts.pop(effect.target, None)
+        yield ev.CopyRemoved(step=step, attempt=attempt, target=effect.target)
 
     def in_pod(self, effect: fx.InPod, at: dict[str, Any]) -> Iterator[ev.EffectFact]:
         if effect.workload in self.servers:
@@ -294,6 +309,8 @@ class SqlCluster(AppsCluster):
         match effect:
             case fx.CopyIn():
                 yield from self.stage_dump(self.volumes[app.name], effect, at)
+            case fx.CopyOut():
+                yield from self.copy_out(self.volumes[app.name], effect, at)
             case fx.RemovePath():
                 self.volumes[app.name].pop(effect.path, None)
                 yield ev.FileRemoved(**at, pod=effect.pod, path=effect.path)
@@ -323,8 +340,20 @@ class SqlCluster(AppsCluster):
             raise ClusterRefused(f"{effect.path} exists already")
         volume.pop(effect.part, None)
         database = next(d.name for d in self.databases.values() if d.workload == effect.workload)
-        volume[effect.path] = CONTENTS[database, "new"]
+        is_copy = effect.origin == "copies"
+        volume[effect.path] = self.copies[effect.source] if is_copy else CONTENTS[database, "new"]
         yield ev.FileCopied(**place, size_bytes=CHUNKS, sha256=effect.sha256)
+
+    def copy_out(self, volume: dict[str, Any], effect: fx.CopyOut, at: dict[str, Any]) -> Iterator[ev.EffectFact]:
+        place = {**at, "pod": effect.pod, "path": effect.path}
+        for offset in range(self.copy_parts.get(effect.target, 0), CHUNKS):
+            self.copy_parts[effect.target] = offset + 1
+            yield ev.FileChunkCopiedOut(**place, offset_bytes=offset, size_bytes=1, sha256="")
+        if effect.path not in volume or digest_of(volume[effect.path]) != effect.sha256:
+            raise PodChanged(f"{effect.path} is not what was seen there")
+        del self.copy_parts[effect.target]
+        self.copies[effect.target] = volume[effect.path]
+        yield ev.FileCopiedOut(**place, target=effect.target, size_bytes=effect.size_bytes, sha256=effect.sha256)
 
     def start(self, effect: fx.StartJob, app: App) -> None:
         """Fenced by the epoch; one of that name that runs is not started again."""
@@ -343,6 +372,7 @@ class SqlCluster(AppsCluster):
             "index": self.index,
             "databases": {d.name: (d.is_there, d.content.label, d.mark) for d in self.databases.values()},
             "cached": self.cached,
+            "copies": (sorted(map(plain, self.copies)), sorted(map(plain, self.copy_parts))),
             "volumes": {name: sorted(plain(f) for f in files if not f.endswith(".below")) for name, files in self.volumes.items()},
         }  # fmt: skip
 

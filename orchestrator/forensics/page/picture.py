@@ -22,7 +22,7 @@ TICK_ROOM = 70
 BREAK = 26.0  # how wide a time is drawn in which nobody carried the run
 LABEL_CHARS = 40
 MARKS = {
-    "RetryScheduled": "retry", "StepFailed": "bad", "StepFoundTorn": "bad", "DriftFound": "bad",
+    "RetryScheduled": "retry", "CopyInterrupted": "retry", "StepFailed": "bad", "StepFoundTorn": "bad", "DriftFound": "bad",
     "VerificationFailed": "bad", "DecisionAsked": "ask", "DecisionRecorded": "ask",
 }
 

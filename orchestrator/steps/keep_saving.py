@@ -1,0 +1,75 @@
+"""See that a Redis which is not restored saves as before, whatever has restarted it meanwhile.
+
+Both Redis start from the one ConfigMap. The one that is left alone keeps its settings as long as it runs; a pod that is
+evicted while saving is off there comes back without saving, and would stay so when the ConfigMap is long as it was: what
+is written to it is on no disk, and its next start would load an AOF of before. Where that has happened the running server
+is told to save again, by CONFIG SET and without a restart: it holds what nothing else does. On the way back the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+from orchestrator.effects import Effect, SwitchSavingOn
+from orchestrator.port import Reader, Seen
+from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, busy, settled
+from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
+
+
+class KeepSaving(Step):
+    Picture = AofPicture
+    kind: Literal["keep_saving"] = "keep_saving"
+    workload_kind: str
+    workload: str
+    save: str  # what CONFIG GET save has to answer
+    appendonly: Literal["yes", "no"]
+    path: str  # of its AOF
+    proof: str
+
+    @property
+    def way_back(self) -> WayBack:
+        return "nothing"
+
+    @property
+    def undo_note(self) -> str:
+        return f"see once more that {self.workload} saves as before"
+
+    @property
+    def rewrite(self) -> RewriteAofFile:
+        """The same look, and the same waiting, as a rewrite of the AOF."""
+        fields = {"workload_kind", "workload", "path", "proof", "id", "title"}
+        return RewriteAofFile(**self.model_dump(include=fields))
+
+    def probe(self, reader: Reader, ctx: Context) -> AofPicture:
+        return self.rewrite.probe(reader, ctx)
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        return self.saving(cast(AofPicture, seen), has_begun=ctx.attempt > 0)
+
+    def saving(self, picture: AofPicture, *, has_begun: bool) -> Standing:
+        """How its AOF is doing is only asked of a server that this run has told to write one."""
+        if waiting := settled(picture.workload, self.workload):
+            return waiting
+        if picture.redis is None or picture.redis.is_loading:
+            return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
+        if (picture.redis.save, picture.redis.appendonly) != (self.save, self.appendonly):
+            return CLEAR
+        if not has_begun or self.appendonly == "no":
+            return DONE
+        return self.rewrite.unsettled(picture) or (DONE if self.rewrite.is_written(picture) else CLEAR)
+
+    def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        where = address(self.workload_kind, self.workload, cast(AofPicture, seen).workload)
+        yield SwitchSavingOn(save=self.save, appendonly=self.appendonly, **where)
+
+    def restored(self, seen: Seen, ctx: Context) -> Standing:
+        return self.saving(cast(AofPicture, seen), has_begun=ctx.undo_attempt > 0)
+
+    def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        yield from self.do(seen, ctx)
+
+    def shell(self, tool: str) -> tuple[str, ...]:
+        redis = f"{tool} exec {self.workload_kind.lower()}/{self.workload} -- redis-cli"
+        lines = (f'{redis} CONFIG SET save "{self.save}"', f"{redis} CONFIG SET appendonly yes")
+        return lines if self.appendonly == "yes" else lines[:1]
