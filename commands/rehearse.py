@@ -18,8 +18,10 @@ from commands import printer, wiring
 from commands.carrying import carry
 from commands.faults import Bandwidth, CutEvery, Latency, ResetRate, Seed, Stall
 from commands.options import (
+    AcceptIrreversible,
     Database,
     JournalPath,
+    NoSafetyCopy,
     Only,
     Output,
     OutputAs,
@@ -58,6 +60,8 @@ def rehearse(
     only: Only = None,
     database: Annotated[Database, typer.Option(help="The system database of the installation.")] = Database.mysql,
     queues: QueuesAs = None,
+    no_safety_copy: NoSafetyCopy = None,
+    accept_irreversible: AcceptIrreversible = None,
     reason: Reason = "",
     size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
@@ -93,7 +97,9 @@ def rehearse(
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
     how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
-    said = wiring.options_of(only, queues=queues, reason=reason)
+    said = wiring.options_of(
+        only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible
+    )
     faults = Faults(
         cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
         resets_per_mib=reset_rate or 0.0,

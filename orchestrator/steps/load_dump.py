@@ -43,7 +43,7 @@ from orchestrator.steps.base import (
     settled,
     torn,
 )
-from orchestrator.steps.save_database import copied_in, copy_of
+from orchestrator.steps.save_database import copied_in, copy_of, name_of
 
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
@@ -58,6 +58,7 @@ class LoadPicture(Seen):
     job: PodJobSeen | None = None
     staged: FileSeen | None = None
     saved: FileSeen | None = None  # the safety copy
+    brought: FileSeen | None = None  # that copy in the pod, where it is kept on this machine
     running: Mapping[str, int] = {}  # gates that are open
     rows: Mapping[str, int | None] | None = None  # before a load, and before one is taken back
 
@@ -82,6 +83,7 @@ class LoadDump(Step):
     gates: tuple[Gate, ...] = ()  # what writes to the database, stopped before
     saved_by: str = ""  # the step that has made the safety copy
     saved_in: str = ""  # the directory of the safety copy; "" is that of the dump
+    is_saved_here: bool = False  # the safety copy was copied out to this machine
     copy_bytes: int = 0  # of the safety copy, at most
     counted: tuple[str, ...] = ()  # tables that only people write to: rows that were added or removed since are asked about
     counted_by: tuple[str, ...] = ()  # the checks that have counted them, the latest first
@@ -98,7 +100,7 @@ class LoadDump(Step):
 
     @property
     def copy_note(self) -> str:
-        return copied_in(self.copy_bytes, self.saved_directory) if self.has_safety_copy else ""
+        return copied_in(self.copy_bytes, self.saved_directory, is_copied_out=self.is_saved_here) if self.has_safety_copy else ""
 
     @property
     def saved_directory(self) -> str:
@@ -118,7 +120,8 @@ class LoadDump(Step):
         is_counted = bool(self.counted) and (ctx.before is None or bool(self.left_rows(ctx) and not ctx.undo_attempt))
         rows = reader.row_counts(workload, self.engine, self.database, self.counted) if is_counted else None
         return LoadPicture(
-            workload=workload, job=job, staged=files[self.staged], saved=files[saved],
+            workload=workload, job=job, staged=files[self.staged], brought=files[saved] if self.is_saved_here else None,
+            saved=reader.copied_out(name_of(self.database, ctx.run)) if self.is_saved_here else files[saved],
             database=reader.database(workload, self.engine, self.database), rows=rows,
             running={} if ctx.is_early else running(reader, self.gates),
         )
@@ -201,7 +204,8 @@ class LoadDump(Step):
         if picture.job is not None:
             yield from exited(self, picture.job, picture.workload, ctx)
         if self.has_lost_its_copy(picture, ctx) and standing.name in ("clear", "done"):
-            path = copy_of(self.saved_directory, self.database, ctx.run)
+            here = name_of(self.database, ctx.run)
+            path = here if self.is_saved_here else copy_of(self.saved_directory, self.database, ctx.run)
             yield SafetyCopyLost(step=self.id, attempt=ctx.attempt, database=self.database, path=path)
         if standing is DONE and picture.workload:
             yield DumpLoaded(
@@ -235,7 +239,7 @@ class LoadDump(Step):
         if not ctx.undo_attempt and (written := self.written_since(picture, ctx)):
             return torn(f"rows of {', '.join(written)} in {self.database} were added or removed since, which the safety copy does not know")
         if picture.saved is None:
-            return torn(f"the safety copy of {self.database} is not there any more")
+            return torn(f"the safety copy of {self.database} is not {'on this machine' if self.is_saved_here else 'there any more'}")
         if picture.job.state == "exited" and picture.job.code and ctx.undo_attempt >= RETURNS_MAX:
             return torn(f"bringing {self.database} back ended with {picture.job.code}: {picture.job.complaint}")
         if not ctx.undo_attempt and (is_open := opened(picture.running)):
@@ -287,6 +291,11 @@ class LoadDump(Step):
         if not self.has_safety_copy:
             return
         saved = copy_of(self.saved_directory, self.database, ctx.run)
+        if self.is_saved_here and picture.saved is not None and picture.brought is None:
+            yield CopyIn(
+                source=name_of(self.database, ctx.run), path=saved, part=f"{saved}.part", origin="copies",
+                size_bytes=picture.saved.size_bytes, sha256=picture.saved.sha256, **where,
+            )
         attempt = ctx.attempt + ctx.undo_attempt
         yield self.job(RETURNS[self.engine], (saved, self.database, self.owner_of_mark(ctx)), where, ctx, attempt)
 

@@ -23,6 +23,7 @@ from orchestrator.drills.model.contents import CONTENTS, DEFAULT_HOSTS
 from orchestrator.drills.model.storage import OBJECTS, TREE
 from orchestrator.port import Cluster
 from orchestrator.runbooks.options import Options
+from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.turning import questions
 from tests.conftest import Tally
 
@@ -487,3 +488,44 @@ def test_a_restore_that_nobody_has_touched_since_is_asked_about_nothing() -> Non
     for dead in begin("2.13").deaths(resumed, seed=11)[::9]:
         if dead.records:
             assert [fact for fact in asking(dead) if isinstance(fact, ev.DriftFound)] == []
+
+
+# ---- safety copies that have no room in the pod -----------------------------------------------------------------
+
+
+def tight(name: str) -> History:
+    """An installation whose databases have room for a dump and its rows, or for a dump and the copy, but not for all three."""
+    history = begin(name)
+    cluster = world(history)
+    found = cluster.installation()
+    databases = tuple(d.model_copy(update={"free_bytes": 15}) for d in found.databases)
+    plan = restore_plan(found.model_copy(update={"databases": databases}), cluster.bundle(), SHAPES[name].options)
+    return History(cluster, plan)
+
+
+def test_a_copy_that_was_copied_out_is_not_in_the_pod_and_comes_back() -> None:
+    history = tight("2.13")
+    history.live(opened(history.plan))
+    assert history.state().closed == "finished", history.state().reason
+    cluster = world(history)
+    assert sorted(cluster.copies) == ["system-before-run.sql.gz", "zync_production-before-run.sql.gz"]
+    assert cluster.volumes["system-mysql"].keys() | cluster.volumes["zync-database"].keys() == set()
+    cluster.replace_pod("zync-database")  # its copy does not go with it
+    while not cluster.apps["zync-database"].is_complete:
+        cluster.operate()
+    history.live(asking(history))
+    assert history.state().closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, "2.13")
+
+
+@pytest.mark.parametrize("name", ["2.13", "2.13-postgresql"])
+def test_deaths_with_copies_that_are_copied_out(name: str, tally: Tally) -> None:
+    chosen, how = some(tight(name).deaths(resumed, seed=12), 9)
+    for n, dead in chosen:
+        back = dead.copy()
+        assert go_on(dead, resumed, seed=n).closed == "finished", (n, dead.state().reason)
+        assert world(dead).digest()["databases"] == end(name)["databases"], n
+        if back.records:
+            assert go_on(back, turned, seed=n).closed == "rolled back", (n, back.state().reason)
+            assert is_as_in_the_beginning(back, name), n
+    tally(f"{name}, safety copies copied out: died at {how} of the moments, resumed and taken back ({len(chosen)})")
