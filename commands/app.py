@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -16,6 +18,7 @@ from commands.diff import diff
 from commands.exits import BUG, INTERRUPTED, MEANINGS, exit_code
 from commands.export import export
 from commands.log import log
+from commands.pause import pause
 from commands.plan import plan
 from commands.prune import prune
 from commands.rehearse import EPILOG, rehearse
@@ -63,7 +66,7 @@ def root(
 
 
 VERBS = (
-    check, plan, run, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
+    check, plan, run, pause, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
 EPILOGS = {"rehearse": EPILOG}
 for verb in VERBS:
@@ -72,6 +75,10 @@ for verb in VERBS:
 
 def main() -> None:
     """Run a command; exit with the code of the table in commands/exits.py."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)  # the same as Ctrl-C, in every verb
+    atexit.register(printer.let_go)
     try:
         app()
     except RestoreError as error:
@@ -83,7 +90,6 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except printer.OutputLost as error:
         printer.error(f"the output cannot be written: {error}", hint="restore runs")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         sys.exit(BUG)
     except Exception:
         traceback.print_exc()

@@ -71,7 +71,7 @@ def carry(
     finally:
         clock.close()
     if stopped is not None:
-        tell_where_it_stands(journal, run)
+        tell_where_it_stands(journal, run, watched.last)
         raise stopped
     return state
 
@@ -84,6 +84,7 @@ class Watched:
         from orchestrator.state import RunState
 
         self._meter, self._state, self._clock = Meter(plan), RunState(), clock
+        self.last = 0  # the newest fact that this process knows to be durable
         self._table = self._drawn(journal, run) if sys.stderr.isatty() and not verbose else None
         self._ended, self._reminding = threading.Event(), threading.Thread(target=self._remind, daemon=True)
         tell = self._table.tell if self._table else printer.tell
@@ -122,6 +123,7 @@ class Watched:
             self._table.__exit__(kind, value, trace)
 
     def hear(self, entry: Entry) -> None:
+        self.last = entry.seq
         if self._table:
             from orchestrator.state import evolve
 
@@ -133,12 +135,15 @@ class Watched:
         self._meter.sample(step, done_bytes, self._clock.now())
 
 
-def tell_where_it_stands(journal: Journal, run: str) -> None:
-    """One sentence before the error, as far as the journal can still be read."""
+def tell_where_it_stands(journal: Journal, run: str, last: int) -> None:
+    """One sentence before the error; where the journal cannot even be read for now, only which fact was the last."""
     from orchestrator.runs import load
 
-    with suppress(RestoreError):
+    try:
         printer.tell(f"restore: {wiring.stands(run, load(journal, run).state)}")
+    except RestoreError:
+        if last:
+            printer.tell(f"restore: run {run} is at fact {last}, the last that is known to be on the disk")
 
 
 @contextmanager

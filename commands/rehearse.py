@@ -17,6 +17,7 @@ import typer
 from commands import printer, wiring
 from commands.carrying import carry
 from commands.faults import Bandwidth, CutEvery, Latency, ResetRate, Seed, Stall
+from commands.line_table import Costs
 from commands.options import (
     AcceptIrreversible,
     Database,
@@ -128,22 +129,25 @@ def over_the_line(
     cluster: Rehearsed, bundle: Path | None, said: Options, ledger: Journal, faults: Faults, seed: int | None, how: How
 ) -> Path:
     """The rehearsal, behind a bad line where faults are named; returns the kubeconfig that it used."""
-    kubeconfig = cluster.kubeconfig
+    kubeconfig, costs = cluster.kubeconfig, Costs()
     try:
         line = line_to(cluster, faults, seed) if faults != Faults() else None
         kubeconfig = line.kubeconfig if line else kubeconfig
-        rehearsed(cluster, bundle or cluster.root / "bundle", said, ledger, kubeconfig, how)
+        rehearsed(cluster, bundle or cluster.root / "bundle", said, ledger, kubeconfig, how, costs)
     except BaseException:
         printer.tell(f"the embedded cluster is still there: --kubeconfig {kubeconfig}")
         printer.tell("stop it with: restore rehearse --down")
         raise
     if line is not None:
-        printer.tell(f"the line carried {line.told()}")
+        told = line.told()
+        printer.tell(f"the line carried {told}")
+        if how.output is Output.table:
+            printer.table(("BAD LINE", str(told.faults)), costs.rows(told))
     return kubeconfig
 
 
 def rehearsed(
-    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, how: How
+    cluster: Rehearsed, bundle: Path, said: Options, ledger: Journal, kubeconfig: Path, how: How, costs: Costs
 ) -> None:
     """Plan, run, prove; take back and prove again where asked for. A fresh one is two runs: objects, then data."""
     from orchestrator.rehearsal.digest import picture
@@ -157,10 +161,10 @@ def rehearsed(
         with looked_at(cluster):
             before = picture(cluster)
         made, found, _ = wiring.sound_plan(live, report, said)
-        run = started(made, found, report, live, ledger, heard=dying(how.die_at))
+        run = started(made, found, report, live, ledger, heard=dying(how.die_at, costs))
         prove(cluster, bundle, made.parts, how.output, drops_queues=said.queues == "drop")
         if how.rollback:
-            take_back(live, ledger, run, patience=how.patience, verbose=how.verbose)
+            take_back(live, ledger, run, patience=how.patience, verbose=how.verbose, heard=costs.hear)
             with looked_at(cluster):
                 different = before.differences(picture(cluster))
             if different:
@@ -212,16 +216,20 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
     tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
-def take_back(live: LiveCluster, ledger: Journal, run: str, *, patience: float, verbose: bool) -> None:
+def take_back(
+    live: LiveCluster, ledger: Journal, run: str, *, patience: float, verbose: bool, heard: Callable[[Entry], None]
+) -> None:
     from orchestrator.runs import load, to_roll_back, with_patience
 
-    carry(ledger, live, run, load(ledger, run).plan, with_patience(to_roll_back(), patience), verbose=verbose)
+    turn = with_patience(to_roll_back(), patience)
+    carry(ledger, live, run, load(ledger, run).plan, turn, verbose=verbose, heard=heard)
 
 
-def dying(die_at: int | None) -> Callable[[Entry], None]:
-    """What kills this process as soon as that fact is durable, as a power cut would."""
+def dying(die_at: int | None, costs: Costs) -> Callable[[Entry], None]:
+    """Counts each fact, and kills this process as soon as that one is durable, as a power cut would."""
 
     def heard(entry: Entry) -> None:
+        costs.hear(entry)
         if entry.seq == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -26,7 +26,7 @@ from journal.errors import (
     RunMissing,
     RunPruned,
 )
-from journal.holders import holder_in_words, holder_is_alive, this_holder
+from journal.holders import holder_in_words, holder_is_alive, process_of, this_holder
 from journal.records import OWN_CHAIN, Draft, Head, Lease, Outline, Pruned, Record, Verdict
 from journal.store import Journal
 from journal.verification import blobs_in
@@ -55,5 +55,6 @@ __all__ = [
     "blobs_in",
     "holder_in_words",
     "holder_is_alive",
+    "process_of",
     "this_holder",
 ]

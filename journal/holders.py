@@ -38,6 +38,11 @@ def holder_is_alive(holder: str) -> bool | None:
     return start_now == ticks
 
 
+def process_of(holder: str) -> int | None:
+    """The pid, where the holder is seen to live on this machine."""
+    return int(holder.rsplit(":", 2)[1]) if holder_is_alive(holder) else None
+
+
 def holder_in_words(holder: str) -> str:
     """`user@host, process 123`: who it is, for a person who wants to find it."""
     place, _, rest = holder.partition(":")

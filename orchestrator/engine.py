@@ -199,7 +199,8 @@ class Engine:
     def retry(self, name: str, error: ClusterUnreachable) -> Fact:
         failures = self.recorder.state.steps[name].failures + 1
         pause = timedelta(seconds=backoff_seconds(self.run, name, failures))
-        unknown = "; its outcome is unknown" if isinstance(error, OutcomeUnknown) else ""
+        is_to_tell = isinstance(error, OutcomeUnknown) and "outcome is unknown" not in error.message
+        unknown = "; its outcome is unknown" if is_to_tell else ""
         return ev.RetryScheduled(
             step=name, attempt=self.attempt(name), reason=error.message + unknown, failures=failures,
             not_before=self.clock.now() + pause,

@@ -11,11 +11,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from orchestrator.steps import AnyStep
+
+
+def digest_of(plan: Mapping[str, Any]) -> str:
+    """sha256 over the canonical JSON of a plan."""
+    text = json.dumps(plan, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Plan(BaseModel):
@@ -45,9 +51,7 @@ class Plan(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over the plan's canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.model_dump(mode="json"))
 
     @cached_property
     def by_id(self) -> Mapping[str, AnyStep]:

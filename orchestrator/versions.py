@@ -17,7 +17,7 @@ from orchestrator.plan import Plan
 
 
 def number_of(program: str) -> tuple[int, ...]:
-    """The number of a release, to be compared: `restore 0.1.0` is (0, 1, 0). Empty for what is none."""
+    """The number of a release, to be compared: (0, 1, 0) for 0.1.0. Empty for what is none."""
     found = re.match(r"restore (\d+(?:\.\d+)*)", program)
     return tuple(int(part) for part in found[1].split(".")) if found else ()
 

@@ -103,6 +103,55 @@ def test_the_files_a_page_names_exist(page: Path) -> None:
     assert missing + [name for name in named if not (ROOT / name).exists()] == []
 
 
+# ---- what is guaranteed, and which test shows it ------------------------------------------------------
+
+
+LIMITS = ROOT / "docs" / "limits.md"
+NODE = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def section(text: str, title: str) -> str:
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows_in(text: str) -> list[list[str]]:
+    """The rows of a table, without its head."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def collected_from(path: Path) -> set[str]:
+    """The tests that pytest would collect from a file: functions of the module whose names begin with test_."""
+    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def unproven(text: str) -> list[str]:
+    """Guarantees that name no test, or one that is not there, or an assumption that is not."""
+    known = {row[0] for row in rows_in(section(text, "Assumptions"))}
+    wrong = [f"there is no {file}::{name}" for file, name in NODE.findall(text)
+             if not (ROOT / file).exists() or name not in collected_from(ROOT / file)]
+    for what, assumed, shown in rows_in(section(text, "Guarantees")):
+        wrong += [f"{what}: there is no assumption {one}" for one in assumed.split() if one not in known]
+        if not what.startswith("**") and not NODE.search(shown):
+            wrong.append(f"{what}: no test shows it")
+    return wrong
+
+
+def test_every_guarantee_names_a_test_that_is_there() -> None:
+    text = LIMITS.read_text()
+    assert len(rows_in(section(text, "Guarantees"))) > 20
+    assert unproven(text) == []
+
+
+def test_a_guarantee_without_a_test_is_found() -> None:
+    row = "| It is good | A1 | `tests/test_docs.py::test_that_is_not_there` |\n| It is better | A77 | |"
+    page = f"\n## Guarantees\n| what | as long as | shown by |\n|---|---|---|\n{row}\n\n## Assumptions\n| | a | b |\n|---|---|---|\n| A1 | x | y |\n"
+    assert unproven(page) == [
+        "there is no tests/test_docs.py::test_that_is_not_there", "It is better: there is no assumption A77",
+        "It is better: no test shows it",
+    ]
+
+
 # ---- the generated parts ----------------------------------------------------------------------------
 
 

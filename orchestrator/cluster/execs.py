@@ -11,14 +11,14 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from orchestrator.cluster.connection import Connection, authorization, reread, tls
-from orchestrator.cluster.faults import refused
+from orchestrator.cluster.faults import ATTEMPTS_MAX, asked_to_wait_seconds, refused
 from orchestrator.errors import ClusterUnreachable, OutcomeUnknown, PodChanged, RestoreError
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Execs:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.protocols: Sequence[str] = PROTOCOLS  # that are offered, newest first
+        self.ping_seconds = PING_SECONDS
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
         self._old: list[aiohttp.ClientSession] = []
@@ -123,7 +125,7 @@ class Execs:
 
         socket = await self._connect(self._url(pod, container, command, bool(stdin)))
         sending = asyncio.create_task(send(socket, stdin))
-        receiving = asyncio.create_task(receive(socket, sending, sink))
+        receiving = asyncio.create_task(receive(socket, sending, self.ping_seconds, sink))
         try:
             await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and isinstance(error := sending.exception(), RestoreError):
@@ -143,21 +145,27 @@ class Execs:
         base = self.connection.server.rstrip("/")
         return f"{base}/api/v1/namespaces/{self.connection.namespace}/pods/{pod}/exec?{urlencode(query)}"
 
-    async def _connect(self, url: str, *, is_second: bool = False) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse:
+        """What was refused unheard (429, 401) is asked for again from here, as Rest does it."""
         import aiohttp
 
-        settings = self.connection.configuration
-        try:
-            return await self._upgrade(url)
-        except aiohttp.WSServerHandshakeError as error:
-            if error.status == 404:  # the pod went away between two looks
-                raise PodChanged("the pod is not there any more") from error
-            if error.status == 401 and not is_second and await asyncio.to_thread(reread, self.connection, settings):
-                self._forget_session()  # its certificate may be the old one
-                return await self._connect(url, is_second=True)
-            raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+        for attempt in range(ATTEMPTS_MAX):
+            settings = self.connection.configuration
+            try:
+                return await self._upgrade(url)
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status == 404:  # the pod went away between two looks
+                    raise PodChanged("the pod is not there any more") from error
+                pause_seconds = asked_to_wait_seconds(error.status, error.headers or {})
+                if pause_seconds is not None and attempt < ATTEMPTS_MAX - 1:
+                    await asyncio.sleep(pause_seconds)
+                elif error.status == 401 and not attempt and await asyncio.to_thread(reread, self.connection, settings):
+                    self._forget_session()  # its certificate may be the old one
+                else:
+                    raise refused(error.status, error.message, "exec", url.split("?")[0]) from error
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise ClusterUnreachable(f"no exec to {self.connection.server}: {error or 'timed out'}") from error
+        raise AssertionError("the last attempt returns or raises")
 
     async def _upgrade(self, url: str) -> aiohttp.ClientWebSocketResponse:
         import aiohttp
@@ -169,7 +177,7 @@ class Execs:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
         async with asyncio.timeout(CONNECT_SECONDS):
             return await self._session.ws_connect(
-                URL(url, encoded=True), protocols=PROTOCOLS, headers=authorization(settings),
+                URL(url, encoded=True), protocols=self.protocols, headers=authorization(settings),
                 autoping=False, max_msg_size=0, compress=0, proxy=settings.proxy,
                 server_hostname=settings.tls_server_name,
             )
@@ -196,12 +204,12 @@ async def send(socket: aiohttp.ClientWebSocketResponse, stdin: Stdin) -> None:
 
 
 async def receive(
-    socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None], into: Sink | None = None
+    socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None], ping_seconds: float, into: Sink | None
 ) -> Ran:
     """Everything until the status frame. No status frame: the outcome is unknown."""
     output = {STDOUT: bytearray(), STDERR: bytearray()}
     while True:
-        data = await next_frame(socket, sending)
+        data = await next_frame(socket, sending, ping_seconds)
         if data[:1] == bytes([STATUS]):
             return Ran(exit_code(data[1:]), bytes(output[STDOUT]), bytes(output[STDERR]))
         if into is not None and data[:1] == bytes([STDOUT]):
@@ -212,16 +220,18 @@ async def receive(
             sink += data[1:]
 
 
-async def next_frame(socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None]) -> bytes:
+async def next_frame(
+    socket: aiohttp.ClientWebSocketResponse, sending: asyncio.Task[None], ping_seconds: float
+) -> bytes:
     """The next data frame. An idle line is pinged; one that answers nothing is an unknown outcome."""
     import aiohttp
 
     silent_seconds = 0.0
-    while silent_seconds < (PING_SECONDS * PINGS_MAX if sending.done() else STALL_SECONDS):
+    while silent_seconds < (ping_seconds * PINGS_MAX if sending.done() else STALL_SECONDS):
         try:
-            message = await asyncio.wait_for(socket.receive(), PING_SECONDS)
+            message = await asyncio.wait_for(socket.receive(), ping_seconds)
         except TimeoutError:
-            silent_seconds += PING_SECONDS
+            silent_seconds += ping_seconds
             if sending.done():
                 await socket.ping()
             continue

@@ -19,6 +19,7 @@ from typing import Final
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown, RestoreError
 
 MUTATING: Final = ("POST", "PUT", "PATCH", "DELETE")
+ATTEMPTS_MAX: Final = 4  # of a request that the server refuses unheard
 PATIENCE_SECONDS: Final = 10.0  # a server that asks for more is asked again by the run, not from here
 
 

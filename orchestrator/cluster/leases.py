@@ -93,24 +93,27 @@ class InstallationLease:
         self._rest.send("PUT", f"{self._path}/{NAME}", body=body)
 
     def _refuse_not_ours(self, found: Object) -> None:
-        """While it is held it names this run and this epoch, whatever has become of whoever took it over."""
-        notes = found["metadata"].get("annotations") or {}
-        if (notes.get(RUN), notes.get(EPOCH)) == (self._run, str(self._epoch)):
+        """While it is held it names this run, epoch and holder, whatever has become of whoever took it over.
+
+        The holder too: two copies of one journal count the same epochs.
+        """
+        notes, holder = found["metadata"].get("annotations") or {}, (found.get("spec") or {}).get("holderIdentity")
+        if (notes.get(RUN), notes.get(EPOCH), holder) == (self._run, str(self._epoch), self._holder):
             return
         stolen = f" (taken from it by {notes[STOLEN]})" if notes.get(STOLEN) else ""
         raise RunHeldElsewhere(
-            f"the installation is no longer held by run {self._run} at epoch {self._epoch}, but by run {notes.get(RUN)} "
-            f"at epoch {notes.get(EPOCH)}{stolen}",
+            f"the installation was taken from run {self._run} (epoch {self._epoch}): its Lease names run {notes.get(RUN)}, "
+            f"epoch {notes.get(EPOCH)}, held by {holder_in_words(holder or '')}{stolen}",
             hint=f"restore log {self._run}",
         )
 
     def _refuse(self, found: Object) -> None:
-        """Whether somebody else has it: another run that has not expired, or a later epoch of ours."""
+        """Whether somebody else has it: a holder whose time is not over, or a later epoch of our run."""
         spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
         holder, run = spec.get("holderIdentity") or "", notes.get(RUN, "")
         is_later = run == self._run and int(notes.get(EPOCH) or 0) > self._epoch
         is_held = bool(holder) and not self._has_expired(spec) and holder_is_alive(holder) is not False
-        if is_later or (is_held and run != self._run):
+        if is_later or (is_held and (run, holder) != (self._run, self._holder)):
             raise RunHeldElsewhere(
                 f"this installation is held by run {run} ({holder_in_words(holder)}, since {spec.get('acquireTime')}, "
                 f"epoch {notes.get(EPOCH)})",

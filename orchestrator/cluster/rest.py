@@ -13,13 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cluster.connection import Connection, reread
-from orchestrator.cluster.faults import MUTATING, Conflict, asked_to_wait_seconds, cut_off, refused
+from orchestrator.cluster.faults import (
+    ATTEMPTS_MAX,
+    MUTATING,
+    Conflict,
+    asked_to_wait_seconds,
+    cut_off,
+    refused,
+)
 from orchestrator.errors import ClusterRefused
 from orchestrator.fencing import Fence
 
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, between two bytes
 JSON_PATCH = "application/json-patch+json"
-ATTEMPTS_MAX = 4  # of a request that the server refuses unheard
 MERGE_PATCH = "application/merge-patch+json"
 
 Object = dict[str, Any]

@@ -21,7 +21,7 @@ from orchestrator.effects import ANY_EFFECT
 from orchestrator.events import Confirmation, Json
 from orchestrator.forensics.told import Told, stamp
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
-from orchestrator.plan import Plan
+from orchestrator.plan import Plan, digest_of
 from orchestrator.port import Seen
 from orchestrator.state import ENDED_BACKWARD, RunState, evolve
 from orchestrator.steps.base import Context, Standing, Step
@@ -80,20 +80,14 @@ def redecide(run: str, facts: Sequence[Told]) -> Redecided:
 
 
 def plan_differences(opened: ev.RunOpened, plan: Plan) -> Iterator[Difference]:
-    """What today's program understands by the plan, besides what stands in it."""
-    if plan.digest == opened.plan_digest:
-        return
+    """What today's program reads otherwise in the plan. A parameter that it adds by itself means what its lack meant."""
     recorded = {step["id"]: step for step in opened.plan["steps"]}
     for step in plan.model_dump(mode="json")["steps"]:
-        then = recorded[step["id"]]
-        for key in sorted(step.keys() | then.keys()):
-            if key not in then or key not in step or then[key] != step[key]:
-                yield Difference(1, step["id"], "plan", worded(key, then), worded(key, step))
-    yield Difference(1, "", "plan", f"digest {opened.plan_digest}", f"digest {plan.digest}")
-
-
-def worded(key: str, parameters: Json) -> str:
-    return f"{key} {json.dumps(parameters[key])}" if key in parameters else f"no {key}"
+        for key, then in recorded[step["id"]].items():
+            if step.get(key) != then:
+                yield Difference(1, step["id"], "plan", f"{key} {json.dumps(then)}", f"{key} {json.dumps(step.get(key))}")
+    if digest_of(opened.plan) != opened.plan_digest:
+        yield Difference(1, "", "plan", f"digest {opened.plan_digest}", f"digest {digest_of(opened.plan)}")
 
 
 def since_when(since: dict[str, datetime], told: Told, state: RunState) -> dict[str, datetime]:

@@ -20,6 +20,7 @@ from orchestrator.steps.base import (
     address,
     at_rest,
     left_files,
+    left_jobs,
     settled,
     torn,
 )
@@ -93,6 +94,7 @@ class CopyIntoPod(Step):
     def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
         workload = at_rest(reader, self.workload_kind, self.workload)
         yield from left_files(reader, workload, self.workload, self.part(ctx))
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def shell(self, tool: str) -> tuple[str, ...]:
         return (f"{tool} cp ./{self.source} POD:{self.path}   # a pod of {self.workload}",)

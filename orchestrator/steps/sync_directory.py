@@ -22,6 +22,7 @@ from orchestrator.steps.base import (
     WayBack,
     at_rest,
     left_files,
+    left_jobs,
     opened,
     running,
     torn,
@@ -118,6 +119,7 @@ class SyncDirectory(Step):
     def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
         workload = at_rest(reader, self.workload_kind, self.workload)
         yield from left_files(reader, workload, self.workload, self.stash(ctx))
+        yield from left_jobs(reader, workload, self.workload, ctx)
 
     def address(self, picture: TreePicture, ctx: Context) -> dict[str, str]:
         return address_of(picture, ctx, self.workload_kind, self.workload)

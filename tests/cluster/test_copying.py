@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -189,6 +190,39 @@ def test_a_probe_hashes_the_file_and_not_the_part(live: Live, tmp_path: Path) ->
 def test_a_part_that_cannot_be_written_is_a_refusal(line: Line, tmp_path: Path) -> None:
     with pytest.raises(ClusterRefused, match="cannot be written"):
         list(copying.copy_chunks(line.run, Source.of_bytes(b"x" * 100), str(tmp_path / "nowhere" / "part")))
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own of 8 MiB, as the volume of a pod is."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "restore-test", volume], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this user may not mount a file system")
+    yield volume
+    subprocess.run(["umount", volume], check=True)
+
+
+def test_a_volume_that_is_full_is_a_refusal_and_the_copy_goes_on_when_there_is_room(
+    line: Line, small_volume: Path, live: Live
+) -> None:
+    content, source, part, other = os.urandom(6 * MIB), f"dump-{next(NUMBERS)}", small_volume / "part", small_volume / "other"
+    (live.bundle / source).write_bytes(content)
+    other.write_bytes(bytes(4 * MIB))  # what somebody else keeps there
+    effect = fx.CopyIn(
+        **place(line.pod, "db"), source=source, path=str(small_volume / "dump"), part=str(part), size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    with pytest.raises(ClusterRefused, match=r"part cannot be written.*is the volume full\?"):
+        live.perform(effect)
+    assert not (small_volume / "dump").exists()
+    assert (small_volume / "other").read_bytes() == bytes(4 * MIB)
+    other.unlink()
+    chunks_of(copying.copy_chunks(line.run, Source.of_bytes(content), str(part)))
+    assert line.sent_bytes < len(content) - MIB  # what had found room is not sent again
+    live.perform(effect)
+    assert (small_volume / "dump").read_bytes() == content
 
 
 def test_chunks_grow_with_a_fast_line_and_shrink_with_a_slow_one() -> None:

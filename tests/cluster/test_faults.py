@@ -6,7 +6,7 @@ import http.server
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,13 +67,13 @@ def asked(tmp_path: Path, *answers: Answer | None, token: str = "old") -> Iterat
         server.server_close()
 
 
-def config(server: str, token: str) -> str:
+def config(server: str, token: str, user: dict[str, object] | None = None) -> str:
     return yaml.safe_dump(
         {
             "apiVersion": "v1", "kind": "Config", "current-context": "c",
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "n"}}],
             "clusters": [{"name": "c", "cluster": {"server": server}}],
-            "users": [{"name": "u", "user": {"token": token}}],
+            "users": [{"name": "u", "user": user or {"token": token}}],
         }
     )  # fmt: skip
 
@@ -103,6 +103,36 @@ def test_credentials_are_read_afresh_once(tmp_path: Path) -> None:
         with pytest.raises(ClusterRefused, match="did not accept the credentials"):
             rest.get("/api/v1/x")
         assert len(server.asked) == 2
+
+
+def from_a_file(directory: Path) -> dict[str, object]:
+    return {"tokenFile": str(directory / "token")}
+
+
+def from_a_plugin(directory: Path) -> dict[str, object]:
+    """What cloud providers and `oc login` helpers are: a command that prints a credential."""
+    credential = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "%s"}}'
+    script = f"printf '{credential}' \"$(cat {directory}/token)\""
+    arguments = ["-c", script]
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": arguments, "interactiveMode": "Never",
+        }
+    }
+
+
+@pytest.mark.parametrize("user", [from_a_file, from_a_plugin])
+def test_a_token_that_expires_is_read_afresh_from_where_the_kubeconfig_says(
+    tmp_path: Path, user: Callable[[Path], dict[str, object]]
+) -> None:
+    (tmp_path / "token").write_text("old")
+    with asked(tmp_path, OK, (401, {}, ""), OK) as (_, server, kubeconfig):
+        kubeconfig.write_text(config(f"http://127.0.0.1:{server.server_address[1]}", "", user(tmp_path)))
+        rest = Rest(connect(str(kubeconfig)))
+        rest.get("/api/v1/x")
+        (tmp_path / "token").write_text("new")
+        rest.get("/api/v1/x")
+        assert [token for _, token in server.asked] == ["Bearer old", "Bearer old", "Bearer new"]
 
 
 def test_credentials_of_another_cluster_are_not_taken(tmp_path: Path) -> None:

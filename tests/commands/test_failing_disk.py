@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,10 +23,11 @@ from journal import Journal, JournalMissing
 from orchestrator.forensics.proving import prove
 from orchestrator.rehearsal import digest, proof, seed
 from orchestrator.rehearsal.lifecycle import Rehearsed
-from tests.commands.program import forget_runs, restore
+from tests.commands.program import ROOT, environment, forget_runs, restore
 from tests.commands.test_sessions import journal_of, target
 from tests.conftest import Tally
 from tests.disk import calls_in, preloaded
+from tests.journal.test_journal_crash import own_mounts
 
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
 SAMPLE = 2
@@ -47,7 +51,7 @@ FAULTS = {
 
 def begun(cluster: Rehearsed, bundle: Path, home: Path, disk: Path, **variables: str) -> tuple[int, str]:
     """`restore run` with its journal on that disk: exit code, stderr."""
-    ran = restore("run", str(bundle), "--only", PART, *target(cluster), "--yes", home=home,
+    ran = restore("run", str(bundle), "--only", PART, *target(cluster), "--yes", "--patience", "90s", home=home,
                   DISK_FILES="/journal.db", **preloaded(disk), **variables)
     return ran.returncode, ran.stderr
 
@@ -137,6 +141,39 @@ def told_rightly(code: int, stderr: str, home: Path, bundle: Path, where: str) -
         assert code == 3, where
         (said,) = [line for line in stderr.splitlines() if line.startswith("restore: error: ")]
         assert "cannot be written" in said, where
+        assert not run or f"restore: run {run} is at fact " in stderr, where
         was_opening = "restore: note:" in stderr  # it had come so far as to open a run
         assert hint_in(stderr) == (next_command if was_opening else ["runs", "--journal", "FILE"]), where
     return next_command
+
+
+# ---- a disk that is really full -------------------------------------------------------------------------
+
+# In a mount namespace of its own, which ends with this shell: the run, room, the resumed run, the verdict.
+FULL = """
+set -u
+mount -t tmpfs -o size=2m tmpfs "$1" || exit 99
+head -c 1900000 /dev/zero >"$1/ballast"
+export RESTORE_JOURNAL="$1/journal.db"; shift
+restore() { "$PYTHON" -m commands.app "$@"; }
+restore run "$@"; echo "stopped $?"
+run=$(restore runs -o json | sed -n 's/.*"run": "\\([^"]*\\)".*/\\1/p')
+restore verify "$run"; echo "verified $?"
+rm "${RESTORE_JOURNAL%/*}/ballast"
+restore resume "$run"; echo "resumed $?"
+restore verify "$run"; echo "verified $?"
+"""
+
+
+def test_on_a_disk_that_is_really_full(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    words = [str(tmp_path / "disk"), str(bundle), "--only", PART, *target(filled), "--yes"]
+    ran = subprocess.run([*map(str, own_mounts()), "sh", "-c", FULL, "sh", *words], cwd=ROOT, capture_output=True, text=True,
+                         env=environment(tmp_path) | {"PYTHON": sys.executable}, stdin=subprocess.DEVNULL, check=False)
+    codes = [line for line in ran.stdout.splitlines() if line.split()[0] in ("stopped", "verified", "resumed")]
+    assert codes == ["stopped 3", "verified 0", "resumed 0", "verified 0"], f"{ran.stdout}\n{ran.stderr}"
+    assert "cannot be written: the disk is full; nothing was begun that is not in it" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    (resumed,) = re.findall(r"(\d+) steps ended, \d+ in doubt, (\d+) left", ran.stderr)
+    assert all(int(count) > 1 for count in resumed), "it stopped in the midst of the run"
+    assert is_restored(filled, bundle)

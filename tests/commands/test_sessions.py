@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import resource
 import shutil
 import signal
@@ -12,12 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from journal import Journal
 from orchestrator.rehearsal import digest, proof
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.commands.program import REDIS, ROOT, environment, restore
@@ -243,24 +242,24 @@ def test_only_one_redis(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None
 def test_a_process_that_wakes_up_after_a_take_over_does_nothing_more(
     filled: Rehearsed, bundle: Path, tmp_path: Path
 ) -> None:
-    """Stopped with SIGSTOP, its run stolen in the journal and finished by another, then SIGCONT."""
+    """Stopped with SIGSTOP somewhere, its run taken from it and finished by another, then SIGCONT."""
     sleeper = begun(filled, bundle, tmp_path)
     deadline = time.monotonic() + 60
-    while facts(tmp_path) < 30 and time.monotonic() < deadline:
+    count = random.randrange(8, 60)
+    while facts(tmp_path) < count and time.monotonic() < deadline:
         time.sleep(0.005)
     put_to_sleep(sleeper, tmp_path)
     run = str(runs(tmp_path)[0]["run"])
     assert restore("resume", run, home=tmp_path).returncode == 11, "its holder lives"
-    with Journal.open(journal_of(tmp_path), write=True) as journal:
-        thief = journal.take_lease(run, "thief", ttl_seconds=0, steal=True, now=datetime.now(UTC))
-        journal.release_lease(thief)
+    taken = restore("unlock", run, "--steal", "--force", "--reason", "it sleeps", "--yes", home=tmp_path)
+    assert taken.returncode == 0, taken.stderr
     resumed = restore("resume", run, home=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     after, length = digest.picture(filled), facts(tmp_path)
     sleeper.send_signal(signal.SIGCONT)
     _, stderr = sleeper.communicate(timeout=60)
     assert sleeper.returncode == 11, stderr
-    assert "lease" in stderr
+    assert "taken" in stderr, (count, stderr)
     assert after.differences(digest.picture(filled)) == []
     assert facts(tmp_path) == length
 

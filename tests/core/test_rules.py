@@ -283,10 +283,20 @@ def pictures() -> set[type[BaseModel]]:
     return kinds | set(Seen.__subclasses__())
 
 
+def test_no_fact_holds_what_the_journal_refuses() -> None:
+    """Fractions are refused there, as they do not come back equal everywhere."""
+    assert not [kind.name for kind in ev.FACTS.values() for field in kind.model_fields.values() if field.annotation is float]
+
+
 def test_7_every_field_that_can_reach_the_journal_is_known() -> None:
     models: list[type[BaseModel]] = [*ev.FACTS.values(), *get_args(fx.Effect), *pictures()]
     fields = {name for model in models for name in model.model_fields}
     assert fields - KNOWN_FIELDS == set()
+
+
+def test_the_journal_can_hold_every_field_of_every_fact() -> None:
+    """It takes no fractions: they have no one text."""
+    assert [(name, field) for name, kind in ev.FACTS.items() for field, info in kind.model_fields.items() if info.annotation is float] == []
 
 
 def test_7_no_step_can_see_a_secret_or_write_one() -> None:

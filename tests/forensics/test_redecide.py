@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from orchestrator.drills.model import WholeCluster
 from orchestrator.errors import PlanChanged
 from orchestrator.forensics.redecide import redecide
 from orchestrator.forensics.told import Told
+from orchestrator.plan import digest_of
 from orchestrator.turning import questions
 from tests.core.toy import toy
 from tests.forensics.tellings import RUN, changed, died_and_turned, over_a_bad_line, restored, told
@@ -115,6 +117,18 @@ def test_a_plan_that_reads_otherwise_today_is_named_at_the_opening() -> None:
     facts = told(restored())
     opened = with_data(facts[0], plan_digest="0" * 64)
     assert differences(changed(facts, 1, opened)) == [(1, "", "plan")]
+
+
+def test_a_parameter_that_reads_otherwise_today_is_named_and_one_that_is_added_is_not() -> None:
+    facts = told(restored())
+    plan = deepcopy(dict(facts[0].data["plan"]))
+    step = next(step for step in plan["steps"] if step["id"] == "copy-backend-redis-rdb")
+    del step["applies"]  # as an older program would have left it out, not knowing it
+    opened = with_data(facts[0], plan=plan, plan_digest=digest_of(plan))
+    assert differences(changed(facts, 1, opened)) == []
+    step["size_bytes"] = str(step["size_bytes"])
+    opened = with_data(facts[0], plan=plan, plan_digest=digest_of(plan))
+    assert differences(changed(facts, 1, opened)) == [(1, "copy-backend-redis-rdb", "plan")]
 
 
 def test_a_plan_that_this_program_cannot_read_is_said() -> None:

@@ -97,7 +97,7 @@ def understood(path: Path) -> dict[str, Any]:
     assert state.last_at is not None
     plan = Plan.model_validate(state.opened.plan)
     return {
-        "verify": verdict.status, "facts": verdict.facts, "head": verdict.head, "plan": plan.digest,
+        "verify": verdict.status, "facts": verdict.facts, "head": verdict.head, "plan": state.opened.plan_digest,
         **stands(state),
         "next": next_moves(state, plan), "next_when_resumed": next_moves(when_resumed(state), plan),
         "otherwise": [f"{d.seq} {d.step} {d.about}" for d in redecide(RUN, facts).differences],

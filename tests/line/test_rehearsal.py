@@ -47,6 +47,25 @@ def test_a_killed_restore_goes_on_over_the_same_line_and_ends_with_all_the_data(
     tally(f"bad line: a restore of both Redis, killed once, {lives} resumed: {after}")
 
 
+def test_a_rehearsal_over_a_bad_line_tells_what_that_cost(home: Path, tally: Tally) -> None:
+    words = ("--only", "system-redis", "--size", "medium", "--cut-every", "4MiB", "--seed", "5", "--patience", "5m")
+    done = restore("rehearse", *words, "--journal", str(home / "journal.db"), home=home)
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^(faults injected|sent in vain|of files, compared in the pods) +(\S.*)$", done.stdout, re.MULTILINE))
+    (cuts,) = re.findall(r"^(\d+) cuts", found["faults injected"])
+    assert int(cuts) > 0
+    assert found["of files, compared in the pods"] != "0 B"
+    log = restore("log", run_of(done.stdout), "--journal", str(home / "journal.db"), "--type", "CopyInterrupted", home=home)
+    interruptions = len(log.stdout.splitlines())
+    assert f"by {interruptions} cuts of copies that went on" in found["sent in vain"]
+    tally(f"bad line: a rehearsal of system-redis, {cuts} cuts; {found['sent in vain']}")
+
+
+def run_of(text: str) -> str:
+    (run,) = re.findall(r"^run (\S+)$", text, re.MULTILINE)
+    return str(run)
+
+
 def test_a_word_that_no_line_understands_is_refused_before_anything_is_started(home: Path) -> None:
     refused = restore("rehearse", "--stall", "8MiB", home=home)
     assert refused.returncode == 2

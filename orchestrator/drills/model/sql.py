@@ -252,6 +252,8 @@ class SqlCluster(AppsCluster):
         return PodJobSeen(state=found.state, code=found.code, complaint=complaint)
 
     def jobs_of(self, workload: WorkloadSeen, run: str) -> tuple[str, ...]:
+        if workload.pod.rpartition("-")[0] in self.servers:  # a Redis runs no jobs, and no epoch is kept here
+            return ()
         app = self.app_in(workload.pod, workload.container)
         return tuple(name for name, job in self.jobs.items() if job.workload == app.name and name.startswith(f"{run}."))
 
