@@ -67,7 +67,8 @@ def rollback(
 def irreversible(loaded: Loaded) -> list[str]:
     """Steps that were begun, and that nothing can take back."""
     steps = loaded.state.steps
-    return [s.id for s in loaded.plan.steps if s.way_back == "irreversible" and steps[s.id].before is not None]
+    begun = [s for s in loaded.plan.steps if steps[s.id].before is not None]
+    return [s.id for s in begun if s.way_back == "irreversible" or steps[s.id].is_copy_lost]
 
 
 def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output) -> None:
