@@ -30,7 +30,7 @@ from orchestrator.drills.invariants import (
     check_live_state,
 )
 from orchestrator.drills.model import WholeCluster
-from orchestrator.drills.mortal import MortalCluster
+from orchestrator.drills.mortal import Kind, MortalCluster
 from orchestrator.drills.storm import OTHERS, HotLoop, Storm, StormClock
 from orchestrator.drills.swarm import Life, Swarm, Verb, swarm, worlds_of
 from orchestrator.engine import Engine
@@ -101,7 +101,7 @@ class Fate:
         self.is_fenced = False  # the lease was looked at just now, and the effect comes next
         self.was_stopped = False
 
-    def boundary(self) -> None:
+    def boundary(self, kind: Kind) -> None:
         """Between the look at the lease and the effect nothing is stopped: what that can do is in docs/limits."""
         self.count += 1
         was_fenced, self.is_fenced = self.is_fenced, False

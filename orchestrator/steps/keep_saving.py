@@ -13,12 +13,24 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, RewriteAof, SwitchSavingOn
 from orchestrator.port import Reader, Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, busy, settled
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    KnownBy,
+    Standing,
+    Step,
+    WayBack,
+    address,
+    busy,
+    settled,
+)
 from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
 
 
 class KeepSaving(Step):
     Picture = AofPicture
+    known_by = KnownBy("probe", "the running server's settings and its AOF")
     kind: Literal["keep_saving"] = "keep_saving"
     workload_kind: str
     workload: str
