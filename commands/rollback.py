@@ -58,7 +58,8 @@ def rollback(
         lost = irreversible(loaded)
         kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
-        introduce(ledger, loaded, cluster, turn(loaded.state))
+        if loaded.state.closed != "finished":  # there nothing is in doubt
+            introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 
@@ -66,7 +67,8 @@ def rollback(
 def irreversible(loaded: Loaded) -> list[str]:
     """Steps that were begun, and that nothing can take back."""
     steps = loaded.state.steps
-    return [s.id for s in loaded.plan.steps if s.way_back == "irreversible" and steps[s.id].before is not None]
+    begun = [s for s in loaded.plan.steps if steps[s.id].before is not None]
+    return [s.id for s in begun if s.way_back == "irreversible" or steps[s.id].is_copy_lost]
 
 
 def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output) -> None:

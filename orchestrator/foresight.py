@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from orchestrator.clock import label
 from orchestrator.effects import ANY_EFFECT
+from orchestrator.engine import context_of
 from orchestrator.errors import RestoreError
 from orchestrator.events import Entry, Fact, Json, StepStarted
 from orchestrator.port import Reader
 from orchestrator.runs import Loaded
 from orchestrator.state import ENDED_BACKWARD, RunState, evolve, forget
-from orchestrator.steps.base import Context, Standing
+from orchestrator.steps.base import Standing
 
 FOUND = {
     "clear": "to take back", "done": "already as before", "busy": "busy", "torn": "drifted", "lost": "nothing can take it back",
@@ -119,11 +119,7 @@ def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict
 
 
 def look(loaded: Loaded, state: RunState, reader: Reader, name: str) -> Standing:
-    step, known = loaded.plan.step(name), state.steps[name]
-    ctx = Context(
-        run=loaded.run, now=label(datetime.now(UTC)), attempt=known.attempt, undo_attempt=known.undo_attempt, before=known.before,
-        after=known.after, pictures=state.before_of(),
-    )
+    step, ctx = loaded.plan.step(name), context_of(loaded.run, state, name, datetime.now(UTC))
     seen = step.probe(reader, ctx)
     return step.restored(seen, ctx) if state.phase == "backward" else step.standing(seen, ctx)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,6 +57,18 @@ def gone(step: str, reason: str) -> Standing:
     return Standing("gone", reason, step)
 
 
+# Who tells the outcome of a step that a crash left in doubt: there is none to be told, as it changes nothing; the probe alone;
+# or the probe, and a person where it finds something in between.
+Resolver = Literal["nothing", "probe", "person"]
+
+
+class KnownBy(NamedTuple):
+    """How the outcome of a step of one kind can be known after a crash, if nobody else has been at it."""
+
+    resolver: Resolver
+    how: str
+
+
 # How a step is taken back: from the picture taken before; by a copy of what was there, which it leaves on the cluster;
 # not at all, as it changes nothing that was there; or not at all, and what was there is lost.
 WayBack = Literal["picture", "safety copy", "nothing", "irreversible"]
@@ -76,6 +88,8 @@ class Context:
     after: Json | None = None  # what we left
     is_copy_lost: bool = False  # its safety copy was found to be gone
     pictures: Mapping[str, Json] = field(default_factory=dict)  # the first pictures of all steps
+    lefts: Mapping[str, Json] = field(default_factory=dict)  # the last pictures of those that were found done
+    is_early: bool = False  # on the way back, and its turn has not come: what later steps have changed is still so
 
 
 class Step(BaseModel):
@@ -83,6 +97,9 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     Picture: ClassVar[type[Seen]]
+    known_by: ClassVar[KnownBy]
+
+    is_asked_early: ClassVar[bool] = False  # whether it can say before a rollback begins that a person has to decide
 
     id: str
     title: str
@@ -124,6 +141,10 @@ class Step(BaseModel):
         """Where it stands on the way back. clear: ours is in place. done: as before. torn: neither. lost: no way."""
         raise NotImplementedError
 
+    def as_left(self, ctx: Context) -> Json:
+        """How this run left it, as far as that was seen: held against what is there now."""
+        return ctx.after or {}
+
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """What takes it back: the values from ctx.before; from `seen` only the pod's address."""
         raise NotImplementedError
@@ -158,6 +179,8 @@ class Step(BaseModel):
 
 class LookingStep(Step):
     """A step that looks and changes nothing, so there is nothing to take back."""
+
+    known_by = KnownBy("nothing", "it changes nothing: it is looked at once more")
 
     @property
     def way_back(self) -> WayBack:
