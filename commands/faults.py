@@ -70,6 +70,6 @@ ResetRate = Annotated[
 ]  # fmt: skip
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="Faults of that seed again. [default: another one each time; it is printed]",
+    typer.Option("--seed", metavar="N", help="Faults, or deaths, of that seed again. [default: another one each time; it is printed]",
                  show_default=False),
 ]  # fmt: skip

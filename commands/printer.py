@@ -47,6 +47,14 @@ def tell(text: str) -> None:
         sys.stderr.flush()
 
 
+def progress(text: str) -> None:
+    """On a terminal a line whose place the next one takes; elsewhere nothing. "" takes it away."""
+    with suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+
 def let_go() -> None:
     """At the end Python flushes once more, and would end with a code of its own where nobody listens any more."""
     for stream in (sys.stdout, sys.stderr):

@@ -16,6 +16,7 @@ import typer
 
 from commands import printer, wiring
 from commands.carrying import carry
+from commands.crash_matrix import At, CrashMatrix, Extent, Pairs, Sample, carry_out, refuse_other_words
 from commands.faults import Bandwidth, CutEvery, Latency, ResetRate, Seed, Stall
 from commands.line_table import Costs
 from commands.options import (
@@ -41,6 +42,7 @@ from orchestrator.rehearsal.standins import STAND_INS
 if TYPE_CHECKING:
     from journal import Journal
     from orchestrator.cluster.live import LiveCluster
+    from orchestrator.drills.matrix import Case
     from orchestrator.events import Entry
     from orchestrator.rehearsal.lifecycle import Rehearsed
     from orchestrator.rehearsal.line.keeping import Line
@@ -52,11 +54,19 @@ REHEARSAL = {"rehearsal": [OPERATOR, *STAND_INS]}
 EPILOG = "Stand-ins: " + " ".join(REHEARSAL["rehearsal"])
 
 
+BundlePath = Annotated[
+    Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle. [default: a generated sample]", show_default=False)
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin without an installation: its objects are restored first.")]
+DieAt = Annotated[
+    int | None,
+    typer.Option("--die-at", metavar="N", help="Kill this process when fact N is durable.", show_default=False, min=1),
+]
+
+
 def rehearse(
-    bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle. [default: a generated sample]",
-                                    show_default=False)
-    ] = None,
+    context: typer.Context,
+    bundle: BundlePath = None,
     release: Annotated[Release, typer.Option(help="The release of 3scale whose shape it has.")] = Release.v2_15,
     only: Only = None,
     database: Annotated[Database, typer.Option(help="The system database of the installation.")] = Database.mysql,
@@ -66,14 +76,13 @@ def rehearse(
     reason: Reason = "",
     size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin without an installation: its objects are restored first.")
-    ] = False,
-    die_at: Annotated[
-        int | None, typer.Option("--die-at", metavar="N", help="Kill this process when fact N is durable.",
-                                 show_default=False, min=1)
-    ] = None,
+    fresh: Fresh = False,
+    die_at: DieAt = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take it back afterwards, and compare.")] = False,
+    crash_matrix: CrashMatrix = False,
+    pairs: Pairs = False,
+    sample: Sample = None,
+    at: At = None,
     cut_every: CutEvery = None,
     stall: Stall = None,
     latency: Latency = None,
@@ -91,16 +100,23 @@ def rehearse(
     Real are redis-server, MariaDB and PostgreSQL, each in a pod of its own, and their clients. What is a
     stand-in is listed below. A cluster that is left ends by itself after an hour in which nobody asks it anything.
 
-    Exit status: as `restore run`; 6 when the data is not there, or a rollback is not exact.
+    --crash-matrix dies on purpose, goes on, and compares the ends. Its simulated part is the program's own engine on a model:
+    no server, journal and time in memory. Its real part kills processes with a journal on the disk and real servers.
+
+    Exit status: as `restore run`; 6 when the data is not there, a rollback is not exact, or a death came to a wrong end.
     """
     if down:
         count = stop_all()
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
-    how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
+    refuse_other_words(context, is_matrix=crash_matrix)
     said = wiring.options_of(
         only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible
     )
+    if crash_matrix:
+        carry_out(case_of(release, database, said, seed), base(), Extent(pairs, sample, at), verbose=verbose, output=output)
+        return
+    how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
     faults = Faults(
         cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
         resets_per_mib=reset_rate or 0.0,
@@ -112,6 +128,12 @@ def rehearse(
         (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
     else:
         end(cluster)
+
+
+def case_of(release: Release, database: Database, said: Options, seed: int | None) -> Case:
+    from orchestrator.drills.matrix import Case
+
+    return Case(release.value, database.value, said, secrets.randbelow(10**6) if seed is None else seed)
 
 
 class How(NamedTuple):

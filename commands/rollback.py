@@ -60,7 +60,8 @@ def rollback(
         lost = irreversible(loaded)
         kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
-        introduce(ledger, loaded, cluster, turn(loaded.state))
+        if loaded.state.closed != "finished":  # there nothing is in doubt
+            introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
 

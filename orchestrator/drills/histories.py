@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,9 @@ from journal.records import GENESIS, chain, encode, record, timestamp
 from orchestrator import effects as fx
 from orchestrator import events as ev
 from orchestrator.clock import Clock
+from orchestrator.drills.deeds import Deed, WitnessedCluster
 from orchestrator.drills.model import ModelCluster, WholeCluster
-from orchestrator.drills.mortal import Boundaries, MortalCluster
+from orchestrator.drills.mortal import Boundaries, Kind, MortalCluster, around
 from orchestrator.engine import Engine
 from orchestrator.lanes import Work
 from orchestrator.plan import Plan
@@ -29,6 +31,7 @@ from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.state import RunState, fold
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+BOUNDARIES_MAX = 20_000  # a whole restore has about 600
 
 
 class World(Protocol):
@@ -43,19 +46,34 @@ class Death(BaseException):
     """The process ends here, without any more words."""
 
 
+class Endless(Exception):
+    """A life that goes on and on: what it does comes to nothing."""
+
+
 @dataclass
 class Fate:
     """Counts boundaries and ends the process at the n-th (0: never); tells whoever wants to see them."""
 
     die_at: int = 0
     count: int = 0
-    passed: Callable[[], None] = lambda: None
+    passed: Callable[[Kind], None] = lambda kind: None
 
-    def boundary(self) -> None:
+    def boundary(self, kind: Kind) -> None:
         self.count += 1
-        self.passed()
+        self.passed(kind)
         if self.count == self.die_at:
             raise Death
+        if self.count == BOUNDARIES_MAX:
+            raise Endless(f"{self.count} boundaries, and no end")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One boundary of a life, and what a death there leaves; moments with nothing between them share what is left."""
+
+    number: int
+    kind: Kind
+    left: History
 
 
 Opening = Callable[["History"], list[ev.Fact]]
@@ -63,7 +81,7 @@ Opening = Callable[["History"], list[ev.Fact]]
 
 @dataclass
 class History:
-    """A journal and a world that outlive the processes which act on them."""
+    """A journal and a world that outlive the processes which act on them. engine: what carries the run."""
 
     cluster: World
     plan: Plan
@@ -71,26 +89,28 @@ class History:
     lives: int = 0
     run: str = "run"
     folded: RunState = field(default_factory=RunState)
+    engine: type[Engine] = Engine
+    performed: Counter[Deed] = field(default_factory=Counter)
 
     def live(self, facts: list[ev.Fact], die_at: int = 0, seed: int = 0) -> tuple[RunState | None, int]:
         """One process from start to end or death: (the state it ended with, or None; boundaries passed)."""
         fate = Fate(die_at)
         return self.lived(facts, fate, seed), fate.count
 
-    def deaths(self, opening: Opening, seed: int = 0) -> list[History]:
-        """One process from start to end, and what a death at each of its boundaries would leave.
+    def moments(self, opening: Opening, seed: int = 0) -> list[Moment]:
+        """One process from start to end: its boundaries, and what a death at each of them would leave."""
+        found: list[Moment] = []
 
-        Where nothing was appended or changed since the boundary before, the same would be left again:
-        it is in the list once.
-        """
-        left: list[History] = []
-
-        def pass_boundary() -> None:
-            if not left or self.has_moved_on_from(left[-1]):
-                left.append(self.copy())
+        def pass_boundary(kind: Kind) -> None:
+            is_new = not found or self.has_moved_on_from(found[-1].left)
+            found.append(Moment(len(found) + 1, kind, self.copy() if is_new else found[-1].left))
 
         self.lived(opening(self), Fate(passed=pass_boundary), seed)
-        return left
+        return found
+
+    def deaths(self, opening: Opening, seed: int = 0) -> list[History]:
+        """The same, where only what is left matters: what several moments leave is in the list once."""
+        return list({id(moment.left): moment.left for moment in self.moments(opening, seed)}.values())
 
     def has_moved_on_from(self, earlier: History) -> bool:
         return len(self.records) != len(earlier.records) or self.cluster != earlier.cluster
@@ -100,11 +120,16 @@ class History:
         clock = JumpingClock(self.state().last_at or START)
 
         def make_writer(admit: Admit, published: Published) -> MemoryWriter:
-            return MemoryWriter(self, fate, self.lives, clock, admit, published)
+            def publish(records: list[Record]) -> None:
+                published(records)
+                self.folded = recorder.state  # so that `state` need not fold them once more
+
+            return MemoryWriter(self, fate, self.lives, clock, admit, publish)
 
         recorder = Recorder(self.state(), make_writer, clock.now)
-        cluster: Any = MortalCluster(self.cluster, fate)
-        engine = Engine(self.run, self.plan, recorder, cluster, clock, SeededLanes(seed))
+        witnessed = WitnessedCluster(self.cluster, self.performed, lambda: recorder.state.phase)
+        cluster: Any = MortalCluster(witnessed, fate)
+        engine = self.engine(self.run, self.plan, recorder, cluster, clock, SeededLanes(seed))
         try:
             recorder.record(*facts)
             return engine.carry_on()
@@ -113,8 +138,9 @@ class History:
 
     def copy(self) -> History:
         return replace(
-            self, cluster=self.cluster.copy(), records=list(self.records), folded=self.state()
-        )
+            self, cluster=self.cluster.copy(), records=list(self.records), folded=self.state(),
+            performed=self.performed.copy(),
+        )  # fmt: skip
 
     def state(self) -> RunState:
         """The fold of all records; what was folded before is not folded again."""
@@ -147,12 +173,13 @@ class MemoryWriter:
             raise self.failure
         lines = [encode(draft) for draft in drafts]
         self.admit(drafts)
-        self.fate.boundary()
+        before, after = around(draft.type for draft in drafts)
+        self.fate.boundary(before)
         self.refuse_when_taken()
         stamp = timestamp(self.clock.now())
         records = [record(row) for row in chain(self.history.run, self.epoch, self.head(), stamp, lines)]
         self.history.records.extend(records)
-        self.fate.boundary()
+        self.fate.boundary(after)
         self.published(records)
         return records
 

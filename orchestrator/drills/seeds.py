@@ -24,18 +24,18 @@ from orchestrator.drills.invariants import (
     Witness,
     check_chain,
     check_end,
+    check_epochs,
     check_fold,
     check_identity,
     check_live_state,
 )
 from orchestrator.drills.model import WholeCluster
-from orchestrator.drills.mortal import MortalCluster
+from orchestrator.drills.mortal import Kind, MortalCluster
 from orchestrator.drills.storm import OTHERS, HotLoop, Storm, StormClock
 from orchestrator.drills.swarm import Life, Swarm, Verb, swarm, worlds_of
 from orchestrator.engine import Engine
 from orchestrator.plan import Plan
 from orchestrator.recorder import Admit, Published, Recorder, Writer
-from orchestrator.state import RunState
 
 LIVES_TO_END_MAX = 15  # on a good line; a person answers in between
 CHUNK = 20
@@ -101,7 +101,7 @@ class Fate:
         self.is_fenced = False  # the lease was looked at just now, and the effect comes next
         self.was_stopped = False
 
-    def boundary(self) -> None:
+    def boundary(self, kind: Kind) -> None:
         """Between the look at the lease and the effect nothing is stopped: what that can do is in docs/limits."""
         self.count += 1
         was_fenced, self.is_fenced = self.is_fenced, False
@@ -177,12 +177,14 @@ class Simulation:
                 return
         raise Broken("ending", f"after {LIVES_TO_END_MAX} lives on a good line: {self.history.state().reason}")
 
-    def live(self, life: Life, answers: Iterable[ev.Fact] = ()) -> RunState | None:
-        """One process; None where it died, or was taken over."""
+    def live(self, life: Life, answers: Iterable[ev.Fact] = ()) -> None:
+        """One process, to its end or death. One that has nothing to do appends nothing."""
+        if facts := [*answers, *self.opening(life)]:
+            self.carry_on(life, facts)
+            check_epochs(self.history)
+
+    def carry_on(self, life: Life, facts: list[ev.Fact]) -> None:
         history = self.history
-        facts = [*answers, *self.opening(life)]
-        if history.state().closed in ENDINGS and not facts:
-            return history.state()
         history.lives += 1
         epoch = history.lives
         self.clock.wait(self.chance.uniform(0, 60), NEVER)
@@ -208,12 +210,12 @@ class Simulation:
         except Death:
             self.tally.counts["deaths"] += 1
             self.tell("--- it dies")
-            return None
+            return
         except LeaseLost as lost:
             if not fate.was_stopped:
                 raise Broken("epoch", f"nobody took over, and {lost}") from lost
-            self.tell(f"--- life {epoch} goes on, and ends: {lost}")
-            return None
+            self.tell(f"--- life {epoch} ends: {lost}")
+            return
         except Broken:
             raise
         except HotLoop as hot:
@@ -222,7 +224,6 @@ class Simulation:
             raise Broken("sound", f"{type(error).__name__}: {error}") from error
         if epoch == history.lives:
             check_live_state(history, recorder.state)
-        return recorder.state
 
     def take_over(self) -> None:
         """The process stands still; another one carries the run on. Then it wakes up."""
@@ -355,6 +356,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"{seed}: {total.broken[seed]}\n    python -m orchestrator.drills.seeds {seed}\n")
         known.update(total.broken)
         sys.stdout.flush()
+        sys.stderr.write(f"{total.histories} of {count}, {len(total.broken)} wrong\n")
 
     total = many(first, count, workers, heard)
     sys.stdout.write(f"seeds {first}..{first + count - 1}: {total.say()}\n")

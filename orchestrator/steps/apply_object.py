@@ -13,7 +13,7 @@ from typing import Literal, cast
 from orchestrator.effects import ApplyObject as Apply
 from orchestrator.effects import Effect, PutObjectBack, RemoveStash
 from orchestrator.port import ObjectSeen, Reader, Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, torn
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, WayBack, torn
 
 
 class ObjectPicture(Seen):
@@ -22,6 +22,7 @@ class ObjectPicture(Seen):
 
 class ApplyObject(Step):
     Picture = ObjectPicture
+    known_by = KnownBy("probe", "the object, compared key by key with its file")
     kind: Literal["apply_object"] = "apply_object"
     object_kind: Literal["Secret", "ConfigMap", "APIManager"]
     name: str

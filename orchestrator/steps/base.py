@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,6 +57,18 @@ def gone(step: str, reason: str) -> Standing:
     return Standing("gone", reason, step)
 
 
+# Who tells the outcome of a step that a crash left in doubt: there is none to be told, as it changes nothing; the probe alone;
+# or the probe, and a person where it finds something in between.
+Resolver = Literal["nothing", "probe", "person"]
+
+
+class KnownBy(NamedTuple):
+    """How the outcome of a step of one kind can be known after a crash, if nobody else has been at it."""
+
+    resolver: Resolver
+    how: str
+
+
 # How a step is taken back: from the picture taken before; by a copy of what was there, which it leaves on the cluster;
 # not at all, as it changes nothing that was there; or not at all, and what was there is lost.
 WayBack = Literal["picture", "safety copy", "nothing", "irreversible"]
@@ -85,6 +97,7 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     Picture: ClassVar[type[Seen]]
+    known_by: ClassVar[KnownBy]
 
     is_asked_early: ClassVar[bool] = False  # whether it can say before a rollback begins that a person has to decide
 
@@ -166,6 +179,8 @@ class Step(BaseModel):
 
 class LookingStep(Step):
     """A step that looks and changes nothing, so there is nothing to take back."""
+
+    known_by = KnownBy("nothing", "it changes nothing: it is looked at once more")
 
     @property
     def way_back(self) -> WayBack:

@@ -15,6 +15,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     address,
@@ -34,6 +35,7 @@ class CopyPicture(Seen):
 
 class CopyIntoPod(Step):
     Picture = CopyPicture
+    known_by = KnownBy("probe", "the pod's own digest of the file; only a whole one has its final name")
     kind: Literal["copy_into_pod"] = "copy_into_pod"
     workload_kind: str
     workload: str

@@ -14,7 +14,7 @@ from orchestrator import redis_conf
 from orchestrator.effects import EditConfigMap as Edit
 from orchestrator.effects import Effect
 from orchestrator.port import ConfigMapSeen, FileSeen, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, torn
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, busy, torn
 
 
 class ConfigMapPicture(Seen):
@@ -40,6 +40,7 @@ class Proof(Seen):
 
 class EditConfigMap(Step):
     Picture = ConfigMapPicture
+    known_by = KnownBy("probe", "the text in the ConfigMap: edited, or not")
     kind: Literal["edit_configmap"] = "edit_configmap"
     configmap: str
     key: str

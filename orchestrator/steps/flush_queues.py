@@ -11,7 +11,18 @@ from typing import Literal, cast
 
 from orchestrator.effects import Effect, FlushRedis
 from orchestrator.port import Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address, busy, settled
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    KnownBy,
+    Standing,
+    Step,
+    WayBack,
+    address,
+    busy,
+    settled,
+)
 
 
 class QueuesPicture(Seen):
@@ -21,6 +32,7 @@ class QueuesPicture(Seen):
 
 class FlushQueues(Step):
     Picture = QueuesPicture
+    known_by = KnownBy("probe", "the queue keys that the running server counts")
     kind: Literal["flush_queues"] = "flush_queues"
     workload_kind: str
     workload: str

@@ -12,12 +12,13 @@ from typing import Literal
 
 from orchestrator.effects import Effect, SwitchAppendingOn
 from orchestrator.port import Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, address
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, WayBack, address
 from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
 
 
 class KeepAppending(Step):
     Picture = AofPicture
+    known_by = KnownBy("probe", "the running server's setting and its AOF")
     kind: Literal["keep_appending"] = "keep_appending"
     workload_kind: str
     workload: str

@@ -25,6 +25,7 @@ from orchestrator.steps.base import (
     DONE,
     Context,
     Gate,
+    KnownBy,
     Standing,
     Step,
     WayBack,
@@ -65,8 +66,12 @@ class LoadPicture(Seen):
 
 class LoadDump(Step):
     Picture = LoadPicture
+    known_by = KnownBy(
+        "person",
+        "the mark that the dump's last statement leaves; "
+        "a torn load of a dump that does not drop its tables, or one that the server refused, is asked about",
+    )
     is_asked_early: ClassVar[bool] = True
-
     kind: Literal["load_dump"] = "load_dump"
     workload_kind: str
     workload: str

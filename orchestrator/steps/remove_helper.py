@@ -11,7 +11,7 @@ from typing import Literal, cast
 from orchestrator import effects as fx
 from orchestrator.effects import Effect
 from orchestrator.port import HELPER, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, WayBack, busy
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, WayBack, busy
 from orchestrator.steps.serving import helper_of
 
 
@@ -21,6 +21,7 @@ class HelperPicture(Seen):
 
 class RemoveHelper(Step):
     Picture = HelperPicture
+    known_by = KnownBy("probe", "whether the helper pod is there")
     kind: Literal["remove_helper"] = "remove_helper"
 
     @property

@@ -16,6 +16,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     busy,
@@ -33,6 +34,7 @@ class RestartPicture(Seen):
 
 class RestartWorkload(Step):
     Picture = RestartPicture
+    known_by = KnownBy("probe", "the rollout: another one than when it began")
     kind: Literal["restart_workload"] = "restart_workload"
     workload_kind: str
     workload: str

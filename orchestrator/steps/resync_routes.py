@@ -17,6 +17,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     address,
@@ -42,6 +43,7 @@ class RoutesPicture(Seen):
 
 class ResyncRoutes(Step):
     Picture = RoutesPicture
+    known_by = KnownBy("probe", "the task's job in the pod, and the routes themselves")
     kind: Literal["resync_routes"] = "resync_routes"
     workload_kind: str
     workload: str

@@ -13,7 +13,18 @@ from typing import Literal, cast
 from orchestrator.effects import Effect, RemovePath, RewriteAof
 from orchestrator.events import AofRewriteConfirmed, Confirmation
 from orchestrator.port import FileSeen, Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, address, busy, settled, torn
+from orchestrator.steps.base import (
+    CLEAR,
+    DONE,
+    Context,
+    KnownBy,
+    Standing,
+    Step,
+    address,
+    busy,
+    settled,
+    torn,
+)
 
 
 class AofPicture(Seen):
@@ -25,6 +36,7 @@ class AofPicture(Seen):
 
 class RewriteAofFile(Step):
     Picture = AofPicture
+    known_by = KnownBy("probe", "the AOF on the disk, and what the server says of its last rewrite")
     kind: Literal["rewrite_aof"] = "rewrite_aof"
     workload_kind: str
     workload: str

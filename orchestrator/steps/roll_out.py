@@ -18,6 +18,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     busy,
@@ -36,6 +37,7 @@ class RolloutPicture(Seen):
 
 class RollOut(Step):
     Picture = RolloutPicture
+    known_by = KnownBy("probe", "the running server: its settings and its container")
     kind: Literal["roll_out"] = "roll_out"
     workload_kind: str
     workload: str

@@ -18,6 +18,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     address,
@@ -42,6 +43,7 @@ class RakePicture(Seen):
 
 class RunRake(Step):
     Picture = RakePicture
+    known_by = KnownBy("probe", "the task's job in the pod, by a name of this run")
     kind: Literal["run_rake"] = "run_rake"
     workload_kind: str
     workload: str

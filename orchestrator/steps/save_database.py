@@ -30,6 +30,7 @@ from orchestrator.steps.base import (
     DONE,
     Context,
     Gate,
+    KnownBy,
     Standing,
     Step,
     address,
@@ -77,6 +78,7 @@ def copied_in(size_bytes: int, directory: str, *, is_copied_out: bool = False) -
 
 class SaveDatabase(Step):
     Picture = SavedPicture
+    known_by = KnownBy("probe", "the copy on the disk; only a whole one has its final name")
     kind: Literal["save_database"] = "save_database"
     workload_kind: str
     workload: str

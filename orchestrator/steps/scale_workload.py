@@ -16,7 +16,7 @@ from typing import Literal, cast
 from orchestrator.effects import DeleteJob, Effect, RollOut, SetField
 from orchestrator.effects import ScaleWorkload as Scale
 from orchestrator.port import FieldSeen, JobSeen, Reader, Seen, WorkloadSeen
-from orchestrator.steps.base import CLEAR, DONE, Context, Standing, Step, busy, clear, torn
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, busy, clear, torn
 from orchestrator.steps.restart_workload import has_failed
 
 
@@ -29,6 +29,7 @@ class ScalePicture(Seen):
 
 class ScaleWorkload(Step):
     Picture = ScalePicture
+    known_by = KnownBy("probe", "the replicas in the APIManager and in the workload")
     kind: Literal["scale_workload"] = "scale_workload"
     workload_kind: str
     workload: str

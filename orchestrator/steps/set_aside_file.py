@@ -14,6 +14,7 @@ from orchestrator.steps.base import (
     CLEAR,
     DONE,
     Context,
+    KnownBy,
     Standing,
     Step,
     WayBack,
@@ -33,6 +34,7 @@ class AsidePicture(Seen):
 
 class SetAsideFile(Step):
     Picture = AsidePicture
+    known_by = KnownBy("probe", "which of its two names the file has")
     kind: Literal["set_aside_file"] = "set_aside_file"
     workload_kind: str
     workload: str

@@ -17,6 +17,7 @@ from orchestrator.steps.base import (
     DONE,
     Context,
     Gate,
+    KnownBy,
     Standing,
     Step,
     WayBack,
@@ -44,6 +45,7 @@ def tree_picture(
 
 class SyncDirectory(Step):
     Picture = TreePicture
+    known_by = KnownBy("probe", "the pod's own digests of the files")
     kind: Literal["sync_directory"] = "sync_directory"
     workload_kind: str
     workload: str

@@ -1,7 +1,7 @@
 """Two deaths: that is where the bugs are that one death does not find.
 
-Every pair of moments for the plan of one Redis, on the way out and between the two ways. For the plan of
-both Redis the pairs are sampled, by a seed that the run prints; with RESTORE_EXHAUSTIVE=1 in the
+Every pair of moments for the plan of one Redis, on all three ways, by the matrix of deaths. For the plan of
+both Redis, also without an operator, the pairs are sampled, by a seed that the run prints; with RESTORE_EXHAUSTIVE=1 in the
 environment every pair is carried out (about ten minutes).
 """
 
@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from orchestrator.drills.histories import History, Opening, begin, go_on, resumed, turned
+from orchestrator.drills.matrix import WAYS, Case
+from orchestrator.drills.sweep import simulated
+from orchestrator.runbooks.options import Options
 from tests.conftest import Tally
 from tests.core.test_histories import BEGINNINGS, ENDS, digest
 
-ONE = ("backend-redis",)
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
 SAMPLES = 250
 
@@ -36,29 +38,15 @@ def finish(pair: tuple[History, int], closed: str, end: object) -> None:
     assert digest(history) == end
 
 
-def end_of_one(flavour: str) -> object:
-    history = begin(flavour, ONE)
-    go_on(history, resumed)
-    return digest(history)
-
-
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("flavour", ["2.13", "2.15"])
-def test_every_pair_of_deaths_on_the_way_out(flavour: str, tally: Tally) -> None:
-    end = end_of_one(flavour)
-    found = pairs(begin(flavour, ONE).deaths(resumed), resumed)
-    assert len(found) > 1000
-    for pair in found:
-        finish(pair, "finished", end)
-    tally(f"{flavour}, one Redis: each of {len(found)} pairs of deaths, resumed, same end")
-
-
-@pytest.mark.parametrize("flavour", ["2.13", "2.15"])
-def test_every_death_out_with_every_death_on_the_way_back(flavour: str, tally: Tally) -> None:
-    found = pairs([dead for dead in begin(flavour, ONE).deaths(resumed) if dead.records], turned)
-    assert len(found) > 800
-    for pair in found:
-        finish(pair, "rolled back", BEGINNINGS[flavour])
-    tally(f"{flavour}, one Redis: each of {len(found)} deaths out and back, same as the beginning")
+def test_every_pair_of_deaths_with_one_redis(flavour: str, tally: Tally) -> None:
+    matrix = simulated(Case(flavour, options=Options(only=("backend-redis",)), seed=13), pairs=True)
+    assert [failure.why for failure in matrix.failures] == []
+    for way in WAYS:
+        twice = [row for row in matrix.rows if row.way == way and row.deaths_each == 2]
+        assert sum(row.deaths for row in twice) == sum(row.resumed for row in twice) > 4000
+        tally(f"{flavour}, one Redis, {way}: each of {sum(row.deaths for row in twice)} pairs of deaths, the right end")
 
 
 @pytest.mark.timeout(3600)

@@ -164,6 +164,18 @@ class ModelCluster:
             }
         )
 
+    def owned(self, parts: Sequence[str]) -> dict[str, Any]:
+        """What has to be as it was after these parts were restored and taken back: the marks of restarts too.
+
+        Where backend-redis is not restored, what system-app's post hook has written into it stays: the plan says so.
+        """
+        found = self.digest() | {"marks": self.template_marks()}
+        return found if "backend-redis" in parts else found | {"backend-redis": None}
+
+    def template_marks(self) -> dict[str, str | None]:
+        """When each program's template says that it was restarted: here are none but the two Redis."""
+        return {}
+
     # ---- Reader --------------------------------------------------------------------------------
 
     def configmap(self, name: str, key: str) -> ConfigMapSeen | None:
