@@ -11,10 +11,6 @@
     processes  the same with real processes, killed with SIGKILL on the embedded cluster
 
     faults     the model behind a bad line, by a seed
-    swarm      what one seed decides: an installation, which faults are on, how many lives and how each ends
-    storm      every fault that the port can show, a clock that jumps, other people
-    invariants  what has to hold after every life and every history
-    seeds      histories by their seeds, told or counted: `python -m orchestrator.drills.seeds`
     seeds      one seed, one history: faults, deaths, people; storm and swarm are what it is made of
     invariants what has to hold in each of them
 """
