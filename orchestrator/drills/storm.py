@@ -158,7 +158,7 @@ class Storm(WholeFaults):
 
     def redis(self, workload: WorkloadSeen) -> RedisSeen | None:
         server = self.cluster.at(workload.pod, workload.container)
-        if server.rewriting is not None and self.fails("rewrite", 5.0):
+        if server.rewriting is not None and self.fails("rewrite", 20.0):
             server.rewriting, server.last_rewrite_ok = None, False
         return super().redis(workload)
 

@@ -37,7 +37,7 @@ from tests.conftest import Tally
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
 COUNT = 5000 if IS_EXHAUSTIVE else 300
 FOUND_WITHIN = 60  # histories, for a planted bug
-SETTINGS = {"pod names stay"}  # what a history is, and not what happens in it
+SELDOM = {"pod names stay", "skips"}  # the one is a setting and happens all the time, the other needs a run that is paused
 
 
 @pytest.mark.timeout(3600)
@@ -47,7 +47,7 @@ def test_whatever_happens_the_invariants_hold(tally: Tally) -> None:
     assert total.broken == {}, "\n".join(
         f"{broken}\n    python -m orchestrator.drills.seeds {seed}" for seed, broken in total.broken.items()
     )
-    assert total.faults.keys() >= set(FAULTS) - SETTINGS, "each of them has happened"
+    assert total.faults.keys() >= set(FAULTS) - SELDOM, "each of them has happened"
     tally(f"seeds {first}..{first + COUNT - 1}: {total.say()}")
 
 
