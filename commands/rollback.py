@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ from commands.plan import reversed_order
 from commands.replay import tell_what_is_seen_otherwise
 from commands.resume import introduce
 from commands.run import ended
-from orchestrator.errors import UsageWrong
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, UsageWrong
 
 if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
@@ -52,6 +53,7 @@ def rollback(
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
         cluster.copies.directory = wiring.copies_of(ledger)
+        tell_the_keys(loaded, cluster)
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return
@@ -62,6 +64,15 @@ def rollback(
             introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
+
+
+def tell_the_keys(loaded: Loaded, cluster: LiveCluster) -> None:
+    """Before it is confirmed: what was written to a Redis since goes with the rollback."""
+    from orchestrator.foresight import keys_since
+
+    with suppress(ClusterUnreachable, ClusterRefused):
+        for line in keys_since(loaded, cluster):
+            printer.tell(f"restore: {line}; what was written to it since is lost by the rollback")
 
 
 def irreversible(loaded: Loaded) -> list[str]:

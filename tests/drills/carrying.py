@@ -92,13 +92,19 @@ class Carried:
         return [entry.fact for entry in load(Journal.open(self.journal, write=False), RUN).entries]
 
 
-def begun(cluster: Rehearsed, directory: Path, part: str) -> Carried:
-    """An installation with data of its own, a bundle of one part, and a plan; the live cluster is to be closed."""
+def begun(
+    cluster: Rehearsed, directory: Path, part: str, seen_as: Callable[[Installation], Installation] = lambda found: found
+) -> Carried:
+    """An installation with data of its own, a bundle of one part, and a plan; the live cluster is to be closed.
+
+    seen_as: what the plan is made from, where that is to be another installation than was seen.
+    """
     seed.fill_installation(cluster)
     options = Options(only=(part,))
     bundle = seed.make_bundle(directory / "bundle", parts=options.only)
     report = inspect_bundle(bundle, options.named)
     live = LiveCluster(connect(str(cluster.kubeconfig), "", cluster.namespace), bundle)
-    found: Installation = observe(live, report, options.named, SystemClock().now())
+    live.copies.directory = directory / "copies"
+    found = seen_as(observe(live, report, options.named, SystemClock().now()))
     plan = restore_plan(found, report, options)
     return Carried(cluster, live, plan, directory / f"{part}.db", opening(plan, found, report, {}))

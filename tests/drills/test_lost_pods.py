@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator import events as ev
 from orchestrator.cluster.helpers import RUN_LABEL
+from orchestrator.installation import Installation
 from orchestrator.rehearsal import digest
 from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.drills.carrying import RUN, begun, replace_pod, when
@@ -65,3 +66,28 @@ def test_zync_is_loaded_again_and_the_rollback_asks_at_once(cluster: Rehearsed, 
         assert run.roll_back().closed == "rolled back"
     assert zync_sql(cluster, "SELECT count(*) FROM tenants") == [loaded], "left as it is, by a decision"
     assert replicas(cluster, "zync") == (1, 1)
+
+
+def with_little_room(found: Installation) -> Installation:
+    """As if the volume held a dump and its rows, or a dump and a copy of what is there, and not all three."""
+    (zync,) = found.databases
+    small = zync.model_copy(update={"size_bytes": 2 << 20, "free_bytes": 3 << 20, "home": ""})
+    return found.model_copy(update={"databases": (small,)})
+
+
+def test_a_copy_that_was_copied_out_outlives_the_pod(cluster: Rehearsed, tmp_path: Path) -> None:
+    run = begun(cluster, tmp_path, "zync", with_little_room)
+    before = digest.picture(cluster)
+    name = f"zync_production-before-{RUN}.sql.gz"
+    with closing(run.live.execs):
+        state = run.restore()
+        assert state.closed == "finished", state.reason
+        assert [path.name for path in (tmp_path / "copies").iterdir()] == [name]
+        assert before.differences(digest.picture(cluster)) != []
+        replace_pod(cluster, "zync-database", phase="Running")
+        state = run.roll_back()
+        assert state.closed == "rolled back", state.reason
+    assert before.differences(digest.picture(cluster)) == []
+    assert list((tmp_path / "copies").iterdir()) == []
+    facts = [fact.name for fact in run.facts() if isinstance(fact, ev.FileCopiedOut | ev.CopyRemoved)]
+    assert facts == ["FileCopiedOut", "CopyRemoved"]
