@@ -139,6 +139,7 @@ def show(matrix: Matrix, plan: Plan, *, verbose: bool) -> None:
             (r.engine, r.way, "once" if r.deaths_each == 1 else "twice", r.kind, r.boundaries, r.deaths, r.resumed, r.asked, r.wrong,
              r.doubled)
             for r in matrix.in_order()
+            if r.deaths or verbose
         ],
     )  # fmt: skip
     if matrix.pictures:

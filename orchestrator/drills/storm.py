@@ -39,6 +39,8 @@ class StormClock(JumpingClock):
         self.passed = 0.0
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
+        if seconds < 0:
+            raise HotLoop(f"a wait of {seconds} s")
         super().wait(seconds, stop)
         self.passed += seconds
 
