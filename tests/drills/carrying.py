@@ -13,6 +13,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.cluster.connection import connect
 from orchestrator.cluster.live import LiveCluster
 from orchestrator.events import Entry, Fact
+from orchestrator.findings import BundleReport
 from orchestrator.installation import Installation
 from orchestrator.observe import observe
 from orchestrator.plan import Plan
@@ -93,7 +94,8 @@ class Carried:
 
 
 def begun(
-    cluster: Rehearsed, directory: Path, part: str, seen_as: Callable[[Installation], Installation] = lambda found: found
+    cluster: Rehearsed, directory: Path, part: str,
+    seen_as: Callable[[Installation, BundleReport], Installation] = lambda found, report: found,
 ) -> Carried:
     """An installation with data of its own, a bundle of one part, and a plan; the live cluster is to be closed.
 
@@ -105,6 +107,6 @@ def begun(
     report = inspect_bundle(bundle, options.named)
     live = LiveCluster(connect(str(cluster.kubeconfig), "", cluster.namespace), bundle)
     live.copies.directory = directory / "copies"
-    found = seen_as(observe(live, report, options.named, SystemClock().now()))
+    found = seen_as(observe(live, report, options.named, SystemClock().now()), report)
     plan = restore_plan(found, report, options)
     return Carried(cluster, live, plan, directory / f"{part}.db", opening(plan, found, report, {}))

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator import events as ev
 from orchestrator.cluster.helpers import RUN_LABEL
+from orchestrator.findings import BundleReport
 from orchestrator.installation import Installation
 from orchestrator.rehearsal import digest
 from orchestrator.rehearsal.lifecycle import Rehearsed
@@ -68,10 +69,13 @@ def test_zync_is_loaded_again_and_the_rollback_asks_at_once(cluster: Rehearsed, 
     assert replicas(cluster, "zync") == (1, 1)
 
 
-def with_little_room(found: Installation) -> Installation:
+def with_little_room(found: Installation, report: BundleReport) -> Installation:
     """As if the volume held a dump and its rows, or a dump and a copy of what is there, and not all three."""
-    (zync,) = found.databases
-    small = zync.model_copy(update={"size_bytes": 2 << 20, "free_bytes": 3 << 20, "home": ""})
+    (zync,), dump = found.databases, report.file_of("zync")
+    assert dump is not None
+    assert dump.sql is not None
+    assert zync.size_bytes >= dump.sql.uncompressed_bytes
+    small = zync.model_copy(update={"free_bytes": zync.size_bytes + dump.size_bytes, "home": ""})
     return found.model_copy(update={"databases": (small,)})
 
 
