@@ -85,14 +85,14 @@ def kubectl_exec(kubeconfig: Path, file: File, target: str) -> list[str]:
 
 
 COMPARED = """
-there() { kubectl "--kubeconfig=$1" exec "$2" -- sha256sum "$3"; }
-kubectl "--kubeconfig=$1" exec -i "$2" -- sh -c 'cat > "$1"' sh "$3" < "$4" || exit
-there=$(there "$1" "$2" "$3") && here=$(sha256sum "$4") && [ "${there%% *}" = "${here%% *}" ]
+there() { kubectl "--kubeconfig=$1" exec "$2" -- openssl dgst -sha256 -r "$3"; }
+kubectl "--kubeconfig=$1" exec -i "$2" -- sh -c 'cat > "$1" && sync "$1"' sh "$3" < "$4" || exit
+there=$(there "$1" "$2" "$3") && here=$(openssl dgst -sha256 -r "$4") && [ "${there%% *}" = "${here%% *}" ]
 """
 
 
 def kubectl_compared(kubeconfig: Path, file: File, target: str) -> list[str]:
-    """The same, and then what makes it comparable with restore's copy: both digests."""
+    """The same, and then what makes it comparable with restore's copy: a sync, and both digests by the same program."""
     return ["sh", "-c", COMPARED, "sh", str(kubeconfig), pod(kubeconfig), target, str(file.path)]
 
 
@@ -105,7 +105,7 @@ CONTESTANTS: dict[str, Argv] = {
 def copy(kubeconfig: str, source: str, size_bytes: str, sha256: str, target: str) -> None:
     """The contestant `restore`, in a process of its own: one copy effect, again after each failure."""
     with LiveCluster(connect(kubeconfig, "", ""), Path(source).parent) as cluster:
-        failures, chunks = 0, 0
+        failures, chunks, interruptions, wasted_bytes = 0, 0, 0, 0
         while True:
             try:
                 seen = cluster.workload(KIND, WORKLOAD)
@@ -116,7 +116,10 @@ def copy(kubeconfig: str, source: str, size_bytes: str, sha256: str, target: str
                 )  # fmt: skip
                 for fact in cluster.perform(effect, step="copy", attempt=failures + 1):
                     chunks += isinstance(fact, ev.FileChunkCopied)
-                sys.stdout.write(json.dumps({"failures": failures, "chunks": chunks}) + "\n")
+                    if isinstance(fact, ev.CopyInterrupted):
+                        interruptions, wasted_bytes = interruptions + 1, wasted_bytes + fact.wasted_bytes
+                counted = {"failures": failures, "chunks": chunks, "interruptions": interruptions, "wasted_bytes": wasted_bytes}
+                sys.stdout.write(json.dumps(counted) + "\n")
                 return
             except ClusterUnreachable as error:
                 failures += 1

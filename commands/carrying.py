@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.runs import Opening
     from orchestrator.state import RunState
 
+REMINDING_SECONDS = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -85,6 +86,7 @@ class Watched:
         self._meter, self._state, self._clock = Meter(plan), RunState(), clock
         self.last = 0  # the newest fact that this process knows to be durable
         self._table = self._drawn(journal, run) if sys.stderr.isatty() and not verbose else None
+        self._ended, self._reminding = threading.Event(), threading.Thread(target=self._remind, daemon=True)
         tell = self._table.tell if self._table else printer.tell
         self._lines = printer.Progress(plan, verbose=verbose, tell=tell)
 
@@ -104,11 +106,19 @@ class Watched:
     def __enter__(self) -> Watched:
         if self._table:
             self._table.__enter__()
+        else:
+            self._reminding.start()
         return self
+
+    def _remind(self) -> None:
+        """Where no table shows it: a run that only waits is told from one that hangs."""
+        while not self._ended.wait(REMINDING_SECONDS):
+            self._lines.remind(self._clock.now().timestamp())
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         if self._table:
             self._table.__exit__(kind, value, trace)
 

@@ -35,5 +35,5 @@ class Costs:
         yield "faults injected", f"{told.cuts} cuts, {told.resets} resets, {told.stalls} stalls"
         yield "sent over the line", f"{in_words(told.sent_bytes)} in {told.connections} connections"
         yield "of files, compared in the pods", in_words(self.copied_bytes)
-        yield "sent in vain", f"{in_words(self.wasted_bytes)}, by {self.interruptions} cuts of copies that went on"
+        yield "sent in vain, at most", f"{in_words(self.wasted_bytes)}, by {self.interruptions} cuts of copies that went on"
         yield "steps tried again", str(self.retries)

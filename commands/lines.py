@@ -22,7 +22,7 @@ DIM, BOLD, RED, GREEN, YELLOW, PLAIN = "2", "1", "31", "32", "33", "0"
 NARROWEST = 30  # a sentence that has less than this beside its columns goes below them
 INDENT = 7  # and stands there under the fact's number
 COLOURS: Mapping[str, str] = {
-    "StepFailed": RED, "StepFoundTorn": RED, "DriftFound": RED, "VerificationFailed": RED, "RunPaused": YELLOW,
+    "StepFailed": RED, "StepFoundTorn": RED, "DriftFound": RED, "VerificationFailed": RED, "SafetyCopyLost": RED, "StepFoundGone": YELLOW, "RunPaused": YELLOW,
     "RetryScheduled": YELLOW, "CopyInterrupted": YELLOW, "DecisionAsked": YELLOW, "DecisionRecorded": YELLOW, "StepFoundDone": GREEN,
     "StepFoundRestored": GREEN, "VerificationPassed": GREEN, "RunFinished": BOLD, "RollbackFinished": BOLD,
     "RunOpened": BOLD, "RunResumed": BOLD, "RollbackOpened": BOLD,

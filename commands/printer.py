@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from commands.options import Output
 
 if TYPE_CHECKING:
-    from orchestrator.events import Entry
+    from orchestrator.events import Entry, Fact
     from orchestrator.plan import Plan
 
 
@@ -119,10 +119,12 @@ class Progress:
         self.verbose = verbose
         self.tell = tell
         self.begun: dict[str, float] = {}
+        self.waiting: dict[str, Waiting] = {}
 
     def __call__(self, entry: Entry) -> None:
         fact = entry.fact
         step = getattr(fact, "step", "")
+        self.note(step, fact, entry.recorded_at.timestamp())
         if step:
             self.begun.setdefault(step, entry.recorded_at.timestamp())
         if self.verbose:
@@ -135,9 +137,35 @@ class Progress:
             self.tell(f"  {'...':<9} {step}: {fact.sentence()}" if step else f"  {'...':<9} {fact.sentence()}")
 
 
+    def note(self, step: str, fact: Fact, at: float) -> None:
+        """What a step waits for, until something else is told of it. A journal has a wait once, as long as its reason stays."""
+        if fact.name == "StepFoundBusy":
+            begun = self.waiting[step].since if step in self.waiting else at
+            self.waiting[step] = Waiting(fact.sentence(), begun, at)
+        elif not step:
+            self.waiting.clear()
+        else:
+            self.waiting.pop(step, None)
+
+    def remind(self, now: float) -> None:
+        """Say again what has been waited for in silence."""
+        for step, waiting in list(self.waiting.items()):
+            if now - waiting.told >= SILENT_SECONDS:
+                self.waiting[step] = waiting._replace(told=now)
+                self.tell(f"  {'...':<9} {step}: {waiting.sentence}, for {now - waiting.since:.0f} s")
+
+
+class Waiting(NamedTuple):
+    sentence: str
+    since: float
+    told: float
+
+
+SILENT_SECONDS = 60.0
 ENDINGS: Mapping[str, str] = {"StepFoundDone": "done", "StepFoundRestored": "restored", "StepFailed": "failed"}
 REMARKS = frozenset(
-    {"RetryScheduled", "StepFoundTorn", "DriftFound", "VerificationPassed", "VerificationFailed", "RunPaused"}
+    {"RetryScheduled", "StepFoundTorn", "DriftFound", "VerificationPassed", "VerificationFailed", "RunPaused",
+     "StepFoundGone", "SafetyCopyLost"}
 )
 
 

@@ -20,8 +20,10 @@ from commands.crash_matrix import At, CrashMatrix, Extent, Pairs, Sample, carry_
 from commands.faults import Bandwidth, CutEvery, Latency, ResetRate, Seed, Stall
 from commands.line_table import Costs
 from commands.options import (
+    AcceptIrreversible,
     Database,
     JournalPath,
+    NoSafetyCopy,
     Only,
     Output,
     OutputAs,
@@ -69,6 +71,8 @@ def rehearse(
     only: Only = None,
     database: Annotated[Database, typer.Option(help="The system database of the installation.")] = Database.mysql,
     queues: QueuesAs = None,
+    no_safety_copy: NoSafetyCopy = None,
+    accept_irreversible: AcceptIrreversible = None,
     reason: Reason = "",
     size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
@@ -106,7 +110,9 @@ def rehearse(
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
     refuse_other_words(context, is_matrix=crash_matrix)
-    said = wiring.options_of(only, queues=queues, reason=reason)
+    said = wiring.options_of(
+        only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible
+    )
     if crash_matrix:
         carry_out(case_of(release, database, said, seed), base(), Extent(pairs, sample, at), verbose=verbose, output=output)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ from commands.plan import reversed_order
 from commands.replay import tell_what_is_seen_otherwise
 from commands.resume import introduce
 from commands.run import ended
-from orchestrator.errors import UsageWrong
+from orchestrator.errors import ClusterRefused, ClusterUnreachable, UsageWrong
 
 if TYPE_CHECKING:
     from orchestrator.cluster.live import LiveCluster
@@ -52,21 +53,33 @@ def rollback(
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
         cluster.copies.directory = wiring.copies_of(ledger)
+        tell_the_keys(loaded, cluster)
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return
         lost = irreversible(loaded)
         kept = f" {', '.join(lost)} cannot be taken back: the rollback stops there and asks." if lost else ""
         wiring.confirm(f"Take back {run}? What was written to the restored databases since is lost.{kept}", yes=yes)
-        introduce(ledger, loaded, cluster, turn(loaded.state))
+        if loaded.state.closed != "finished":  # there nothing is in doubt
+            introduce(ledger, loaded, cluster, turn(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(turn, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)
+
+
+def tell_the_keys(loaded: Loaded, cluster: LiveCluster) -> None:
+    """Before it is confirmed: what was written to a Redis since goes with the rollback."""
+    from orchestrator.foresight import keys_since
+
+    with suppress(ClusterUnreachable, ClusterRefused):
+        for line in keys_since(loaded, cluster):
+            printer.tell(f"restore: {line}; what was written to it since is lost by the rollback")
 
 
 def irreversible(loaded: Loaded) -> list[str]:
     """Steps that were begun, and that nothing can take back."""
     steps = loaded.state.steps
-    return [s.id for s in loaded.plan.steps if s.way_back == "irreversible" and steps[s.id].before is not None]
+    begun = [s for s in loaded.plan.steps if steps[s.id].before is not None]
+    return [s.id for s in begun if s.way_back == "irreversible" or steps[s.id].is_copy_lost]
 
 
 def show(loaded: Loaded, cluster: LiveCluster, facts: list[Fact], output: Output) -> None:

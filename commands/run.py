@@ -142,13 +142,15 @@ def start(
 
 def ended(ledger: Journal, run_id: str, state: RunState, output: Output) -> None:
     """How a run ended, and the head of its chain: a copy kept elsewhere shows what is cut off later."""
-    from commands.status import summary
+    from commands.status import summary, without_a_copy
 
     found = summary(ledger, run_id, state)
     if output is not Output.table:
         printer.document(found, output)
     else:
         printer.say(f"run {run_id} {state.closed} at fact {state.seq}")
+        if without := without_a_copy(state):
+            printer.say(without)
         printer.say(f"journal head {found['head']}")
 
 

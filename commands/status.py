@@ -117,10 +117,18 @@ def show(ledger: Journal, run: str, state: RunState, output: Output) -> None:
         for s in found["steps"]
     ]
     printer.table(("STEP", "STATUS", "ATTEMPTS", "SECONDS", "REASON"), rows)
+    if without := without_a_copy(state):
+        printer.say(without)
     if state.phase == "backward":
         show_way_back(found["rollback"])
     if found["state"] in ("interrupted", "paused"):
         printer.say(f"go on with: {wiring.going_on(run, state)}")
+
+
+def without_a_copy(state: RunState) -> str:
+    """What a rollback can no longer bring back, though it was to; "" where all of it can be."""
+    lost = [name for name, s in state.steps.items() if s.is_copy_lost and s.status != "restored"]
+    return f"no way back any more, the safety copy is gone: {', '.join(lost)}" if lost else ""
 
 
 def show_way_back(found: dict[str, Any]) -> None:
@@ -159,7 +167,7 @@ def summary(ledger: Journal, run: str, state: RunState) -> dict[str, Any]:
     steps = [
         {
             "step": name, "status": s.status, "in_doubt": s.is_in_doubt, "attempts": s.attempt,
-            "undo_attempts": s.undo_attempt, "reason": s.reason, "seconds": seconds_of(s),
+            "undo_attempts": s.undo_attempt, "reason": s.reason, "seconds": seconds_of(s), "is_copy_lost": s.is_copy_lost,
         }
         for name, s in state.steps.items()
     ]

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import (
     ClusterRefused,
@@ -23,7 +23,7 @@ from orchestrator.errors import (
 if TYPE_CHECKING:
     from journal import Journal
     from orchestrator.cluster.live import LiveCluster
-    from orchestrator.findings import BundleReport
+    from orchestrator.findings import BundleReport, Finding
     from orchestrator.installation import Installation
     from orchestrator.plan import Plan
     from orchestrator.runbooks.options import Options
@@ -155,12 +155,30 @@ def sound_plan(
         )
     refusals = [f"{f.subject}: {f.message}" for f in findings if f.severity == "error"]
     if refusals:
-        raise PreflightRefused(
-            "; ".join(refusals), hint=f"kubectl get all --namespace {cluster.connection.namespace}"
-        )
-    remarks = [*findings, *report.findings]
+        first = next(f.subject for f in findings if f.severity == "error")
+        look = LOOKS.get(first, "kubectl get pods")
+        raise PreflightRefused("; ".join(refusals), hint=f"{look} --namespace {cluster.connection.namespace}")
+    remarks = [*findings, *unleased(cluster), *report.findings]
     warnings = [f"{f.subject}: {f.message}" for f in remarks if f.severity == "warning"]
     return made, found, warnings
+
+
+# Where to look into what a preflight refused, by its subject; elsewhere at the pods.
+LOOKS: Final = {
+    "rights": "kubectl auth can-i --list", "lease": "kubectl get lease restore --output yaml",
+    "operator": "kubectl get deployments,apimanagers", "system-storage": "kubectl describe pods",
+}  # fmt: skip
+
+
+def unleased(cluster: LiveCluster) -> list[Finding]:
+    """A warning where another machine cannot be kept off the installation meanwhile."""
+    from orchestrator.findings import Finding
+    from orchestrator.observe import forbidden
+    from orchestrator.rights import LEASING
+
+    missing = ", ".join(forbidden(cluster, LEASING))
+    said = f"this user may not {missing}: nobody else is kept off this installation while it is restored"
+    return [Finding(severity="warning", subject="lease", message=said)] if missing else []
 
 
 def looked_up(cluster: LiveCluster, look: Callable[[], T]) -> T:

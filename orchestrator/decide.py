@@ -26,6 +26,8 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     waits = plan.needs if forward else plan.undo_needs
     ended = ENDED_FORWARD if forward else ENDED_BACKWARD
     free = [s for s in state.steps if all(state.steps[w].status in ended for w in waits[s])]
+    early = [s for s, step in state.steps.items() if step.status == "drifted" and s not in free]
+    free = early or free  # asked before anything is taken back, and answered before
     patience = timedelta(seconds=state.patience_seconds)
     moves = tuple(m for s in free for m in move_of(s, state.steps[s], plan, now, patience))
     if moves or any(is_waiting(state.steps[s], now) for s in free):

@@ -185,15 +185,7 @@ class Engine:
     # ---- what a move needs ---------------------------------------------------------------------
 
     def context(self, name: str) -> Context:
-        state = self.recorder.state
-        step = state.steps[name]
-        now = self.clock.now()
-        waited = (now - step.busy_since).total_seconds() if step.busy_since else 0.0
-        return Context(
-            run=self.run, now=label(now), attempt=step.attempt, before=step.before, after=step.after,
-            pictures=state.before_of(), epoch=state.epoch, waited_seconds=waited,
-            undo_attempt=step.undo_attempt, is_copy_lost=step.is_copy_lost,
-        )
+        return context_of(self.run, self.recorder.state, name, self.clock.now())
 
     def attempt(self, name: str) -> int:
         step = self.recorder.state.steps[name]
@@ -213,6 +205,17 @@ class Engine:
             step=name, attempt=self.attempt(name), reason=error.message + unknown, failures=failures,
             not_before=self.clock.now() + pause,
         )
+
+
+def context_of(run: str, state: RunState, name: str, now: datetime) -> Context:
+    """What a step may know besides what it sees, from the facts so far."""
+    step = state.steps[name]
+    waited = (now - step.busy_since).total_seconds() if step.busy_since else 0.0
+    return Context(
+        run=run, now=label(now), attempt=step.attempt, before=step.before, after=step.after,
+        pictures=state.before_of(), lefts=state.after_of(), epoch=state.epoch, waited_seconds=waited,
+        undo_attempt=step.undo_attempt, is_copy_lost=step.is_copy_lost,
+    )
 
 
 def backoff_seconds(run: str, step: str, failures: int) -> float:
@@ -254,8 +257,8 @@ def found_back(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list
         case "lost":
             fact = ev.StepFailed(**at, reason=standing.reason)
         case _:
-            before, left = ctx.before or {}, ctx.after or {}
-            fact = ev.DriftFound(**at, reason=standing.reason, before=before, left=left, now=picture)
+            before = ctx.before or {}
+            fact = ev.DriftFound(**at, reason=standing.reason, before=before, left=step.as_left(ctx), now=picture)
     return [*step.confirm_back(seen, ctx), fact]
 
 

@@ -399,10 +399,15 @@ class CopyInterrupted(EffectFact):
     pod: str
     path: str
     reason: str
-    wasted_bytes: int  # had been sent, and was not there afterwards
+    # Of what goes in, at most: it had left this program, perhaps not yet this machine, and was not there afterwards. Of
+    # what comes out, what had come: nobody here knows what was lost on the way.
+    wasted_bytes: int
 
     def sentence(self) -> str:
-        return f"the copy of {self.path} was cut and went on: {self.reason}; {self.wasted_bytes} bytes were sent in vain"
+        return (
+            f"the copy of {self.path} was cut and went on: {self.reason}; at most {self.wasted_bytes} bytes "
+            "were sent in vain"
+        )
 
 
 class FileCopied(EffectFact):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from orchestrator.clock import label
 from orchestrator.effects import ANY_EFFECT
+from orchestrator.engine import context_of
 from orchestrator.errors import RestoreError
 from orchestrator.events import Entry, Fact, Json, StepStarted
 from orchestrator.port import Reader
 from orchestrator.runs import Loaded
 from orchestrator.state import ENDED_BACKWARD, RunState, evolve, forget
-from orchestrator.steps.base import Context, Standing
+from orchestrator.steps.base import Standing, torn
+from orchestrator.steps.check_redis_keys import CheckRedisKeys
+from orchestrator.turning import questions
 
 FOUND = {
     "clear": "to take back", "done": "already as before", "busy": "busy", "torn": "drifted", "lost": "nothing can take it back",
@@ -94,9 +96,11 @@ def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str])
 
     Effects are the inverse that the journal recorded when the step was started, with its values; where that is not
     known before, or where a step follows another's change, the note says what is done. The world is looked at only
-    for steps whose turn has come: for the others it is not yet as it will be then.
+    for steps whose turn has come: for the others it is not yet as it will be then, but for what is asked before.
     """
     state = later(loaded, facts)
+    asked = questions(loaded.run, loaded.plan, loaded.state, facts, reader, datetime.now(UTC))
+    state = later(replace(loaded, state=state), list(asked))
     held = [name for name in order if state.steps[name].status not in ENDED_BACKWARD]
     return [foreseen(loaded, state, reader, name) for name in held]
 
@@ -104,6 +108,8 @@ def foresee(loaded: Loaded, reader: Reader, facts: list[Fact], order: list[str])
 def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict[str, Any]:
     step = loaded.plan.step(name)
     standing = look(loaded, state, reader, name) if is_next(loaded, state, name) else None
+    if standing is None and state.steps[name].status == "drifted":
+        standing = torn(state.steps[name].reason)
     seq, started = started_fact(loaded, name)
     return {
         "step": name,
@@ -119,13 +125,25 @@ def foreseen(loaded: Loaded, state: RunState, reader: Reader, name: str) -> dict
 
 
 def look(loaded: Loaded, state: RunState, reader: Reader, name: str) -> Standing:
-    step, known = loaded.plan.step(name), state.steps[name]
-    ctx = Context(
-        run=loaded.run, now=label(datetime.now(UTC)), attempt=known.attempt, undo_attempt=known.undo_attempt, before=known.before,
-        after=known.after, pictures=state.before_of(),
-    )
+    step, ctx = loaded.plan.step(name), context_of(loaded.run, state, name, datetime.now(UTC))
     seen = step.probe(reader, ctx)
     return step.restored(seen, ctx) if state.phase == "backward" else step.standing(seen, ctx)
+
+
+def keys_since(loaded: Loaded, reader: Reader) -> list[str]:
+    """Each Redis with the keys that it held when this run had counted them last, and now, in words.
+
+    A Redis under 3scale is written to with every call, so that is told and not asked about.
+    """
+    counted = {s.workload: (s, left) for s in loaded.plan.steps if isinstance(s, CheckRedisKeys) and (left := loaded.state.steps[s.id].after)}
+    said = []
+    for name, (step, left) in counted.items():
+        workload = reader.workload(step.workload_kind, name)
+        found = reader.redis(workload) if workload is not None and workload.pod else None
+        if found is not None:
+            then, now = sum((left.get("redis") or {}).get("keys", {}).values()), sum(found.keys.values())
+            said.append(f"{name} held {then} keys as this run left it, and holds {now} now")
+    return said
 
 
 def said(effect: Json) -> str:

@@ -43,6 +43,8 @@ LOOKING: Final = (
     Right("get", "", "secrets"), *(Right("get", *kind) for kind in WORKLOADS.values()),
     Right("get", "", "replicationcontrollers"), *IN_POD,
 )  # fmt: skip
+# Without these a run goes on, and says so: nobody else is kept off the installation.
+LEASING: Final = tuple(Right(verb, "coordination.k8s.io", "leases") for verb in ("get", "create", "update"))
 
 
 def rights_to_see(found: Installation, options: Options) -> tuple[Right, ...]:

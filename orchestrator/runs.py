@@ -49,6 +49,7 @@ from orchestrator.port import Cluster, Guard
 from orchestrator.progress import DONE_BYTES
 from orchestrator.recorder import Admit, Published, Recorder, Writer, entries_of
 from orchestrator.state import RunState, fold
+from orchestrator.turning import questions
 from orchestrator.versions import plan_of, refuse_newer
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # those that cannot be mistaken when typed from a screen
@@ -209,6 +210,8 @@ def carry_on(session: Session, run: str, plan: Plan, opening: Opening) -> RunSta
             facts = opening(state)
             if not facts:
                 return state
+            if state.phase != "unopened":
+                facts += questions(run, plan, state, facts, session.cluster, now())
             recorder = Recorder(
                 state, writer_of(journal, lease, now), now, actor=user(), heard=session.heard,
                 sampled=lambda step, done_bytes: sample(session, run, step, done_bytes),

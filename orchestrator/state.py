@@ -160,6 +160,10 @@ class RunState:
         """The first pictures of all steps that have one."""
         return {step: s.before for step, s in self.steps.items() if s.before is not None}
 
+    def after_of(self) -> dict[str, Json]:
+        """What all steps that were found done have left."""
+        return {step: s.after for step, s in self.steps.items() if s.after is not None}
+
 
 def fold(entries: Iterable[Entry], start: RunState | None = None) -> RunState:
     """All facts in order; folding a prefix and then the rest is the same as folding all."""
@@ -202,9 +206,7 @@ def evolve_run(state: RunState, fact: Fact, at: datetime) -> RunState:
             return state
         case ev.RunResumed():
             require(state.closed in ("", "paused"), state, fact)
-            return replace(
-                state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0
-            )
+            return replace(state, closed="", reason="", needs="", steps=forget(state.steps), patience_seconds=0)
         case ev.PatienceGranted():
             require(not state.closed, state, fact)
             return replace(state, patience_seconds=fact.seconds)
@@ -368,7 +370,7 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
         case ev.StepFailed():
             return after(reason=fact.reason, is_asked=False)
         case ev.DriftFound():
-            return after(reason=fact.reason, seen=fact.now, is_asked=False)
+            return after(reason=fact.reason, seen=fact.now, after=fact.left or step.after, is_asked=False)
         case ev.StepStarted():
             return after(
                 attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
@@ -377,10 +379,8 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
         case ev.StepUndoStarted():
             return after(undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
         case ev.RetryScheduled():
-            return after(
-                reason=fact.reason, failures=fact.failures, not_before=fact.not_before,
-                failing_since=step.failing_since or at,
-            )
+            failing_since = step.failing_since or at
+            return after(reason=fact.reason, failures=fact.failures, not_before=fact.not_before, failing_since=failing_since)
         case ev.DecisionAsked():
             return after(is_asked=True)
         case ev.DecisionRecorded(verdict="not-done"):

@@ -81,11 +81,11 @@ def client(kubeconfig: str, context: str) -> tuple[ApiClient, dict[str, Any]]:
             config_file=kubeconfig or None, context=chosen["name"], persist_config=False,
             client_configuration=settings,
         )
-    except (config.ConfigException, OSError, KeyError, TypeError, ValueError) as error:
+    except (config.ConfigException, OSError, LookupError, TypeError, AttributeError, ValueError) as error:
         where = kubeconfig or "the default kubeconfig"
-        raise UsageWrong(
-            f"{where} cannot be used: {str(error).splitlines()[0]}", hint="restore plan --kubeconfig FILE BUNDLE"
-        ) from error
+        is_shapeless = isinstance(error, TypeError | AttributeError | LookupError)
+        why = "it is no kubeconfig: that is a YAML mapping with clusters, users and contexts" if is_shapeless else str(error).splitlines()[0]
+        raise UsageWrong(f"{where} cannot be used: {why}", hint="restore plan --kubeconfig FILE BUNDLE") from error
     settings.retries = urllib3.Retry(0, respect_retry_after_header=False)  # retries are facts, and ours
     api.rest_client = type(api.rest_client)(settings)
     return api, chosen

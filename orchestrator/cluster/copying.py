@@ -39,7 +39,7 @@ PAUSE_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What a copy has outlived by itself: why, and how much of what had been sent was not there afterwards."""
+    """What a copy has outlived by itself: why, and how much, at most, had been sent and was not there afterwards."""
 
     reason: str
     wasted_bytes: int

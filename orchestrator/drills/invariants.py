@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 from journal.verification import flaw_in
@@ -69,6 +70,14 @@ def check_chain(history: History) -> None:
         raise Broken("chain", flaw)
 
 
+def check_epochs(history: History) -> None:
+    """Who lost the lease has appended nothing since."""
+    epochs = [record.epoch for record in history.records]
+    for earlier, later in pairwise(epochs):
+        if later < earlier:
+            raise Broken("epoch", f"epoch {later} appended after epoch {earlier} had taken over")
+
+
 def check_live_state(history: History, live: RunState) -> None:
     """After a life: what the journal adds up to, going on from where it was, is what the process had."""
     if history.state() != live:
@@ -109,6 +118,3 @@ def check_end(found: Any, undisturbed: Any) -> None:
 def check_identity(found: Any, before: Any, parts: tuple[str, ...]) -> None:
     if why := difference(found.owned(parts), before.owned(parts)):
         raise Broken("identity", why)
-
-
-Check = Callable[[History], None]

@@ -20,8 +20,9 @@ from orchestrator.drills.model import WholeCluster
 from orchestrator.drills.model.apps import put
 from orchestrator.drills.swarm import Swarm
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
-from orchestrator.port import DatabaseSeen, WorkloadSeen
+from orchestrator.port import DatabaseSeen, RedisSeen, WorkloadSeen
 
+LOOKS_ASLEEP = 40  # as much happens meanwhile as between so many looks
 LOOKS_FREE, LOOKS_PER_SECOND = 20_000, 10  # more in a life is a hot loop
 GUARDED: Final = (*EDITS, fx.EditConfigMap)  # the changes that an API server refuses when the object has moved on
 
@@ -38,11 +39,13 @@ class StormClock(JumpingClock):
         self.passed = 0.0
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
+        if seconds < 0:
+            raise HotLoop(f"a wait of {seconds} s")
         super().wait(seconds, stop)
         self.passed += seconds
 
     def jump(self, seconds: float) -> None:
-        """Somebody sets it, or the machine slept and nobody counted."""
+        """Somebody set it, or the machine slept and nobody counted."""
         self.at += timedelta(seconds=seconds)
 
 
@@ -99,8 +102,10 @@ class Storm(WholeFaults):
     def pass_time(self) -> None:
         if self.fails("slow", 0.3):
             self.clock.wait(self.chance.choice((1.0, 30.0, 300.0)), threading.Event())
-        if self.fails("clock forward", 0.03):
+        if self.fails("machine slept", 0.03):  # and the cluster did not
             self.clock.jump(self.chance.uniform(60, 30 * 3600))
+            for _ in range(LOOKS_ASLEEP):
+                self.cluster.operate()
         if self.fails("clock back", 0.03):
             self.clock.jump(-self.chance.uniform(1, 5 * 3600))
 
@@ -151,6 +156,12 @@ class Storm(WholeFaults):
 
     # ---- Reader ----------------------------------------------------------------------------------------
 
+    def redis(self, workload: WorkloadSeen) -> RedisSeen | None:
+        server = self.cluster.at(workload.pod, workload.container)
+        if server.rewriting is not None and self.fails("rewrite", 20.0):
+            server.rewriting, server.last_rewrite_ok = None, False
+        return super().redis(workload)
+
     def database(self, workload: WorkloadSeen, engine: fx.Engine, database: str) -> DatabaseSeen | None:
         self.look()
         seen = self.cluster.database(workload, engine, database)
@@ -167,7 +178,7 @@ class Storm(WholeFaults):
 
     def perform(self, effect: fx.Effect, *, step: str, attempt: int) -> Iterator[ev.EffectFact]:
         self.look()
-        if isinstance(effect, GUARDED) and self.fails("conflict"):
+        if isinstance(effect, GUARDED) and self.fails("conflict", 3.0):
             raise Conflict("the object changed meanwhile")
         if self.fails("sent in vain", 0.5):
             raise OutcomeUnknown("the answer never came")

@@ -23,7 +23,7 @@ FAULTS: Final = (
     "not ready", "restart", "pod replaced", "node drained", "pod names stay", "rewrite", "job lost", "load failed",
     "hook failed", "rollout failed", "operator gone",
     # the time, and other people
-    "clock forward", "clock back", "others",
+    "machine slept", "clock back", "others", "skips",
 )  # fmt: skip
 RATES: Final = (0.002, 0.01, 0.03, 0.08)
 Verb = Literal["resume", "rollback", "partial"]

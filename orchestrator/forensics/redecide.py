@@ -23,7 +23,7 @@ from orchestrator.forensics.told import Told, stamp
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
 from orchestrator.plan import Plan, digest_of
 from orchestrator.port import Seen
-from orchestrator.state import RunState, evolve
+from orchestrator.state import ENDED_BACKWARD, RunState, evolve
 from orchestrator.steps.base import Context, Standing, Step
 from orchestrator.versions import plan_of
 
@@ -64,7 +64,7 @@ def redecide(run: str, facts: Sequence[Told]) -> Redecided:
     state, since, moves, standings, unrecorded = RunState(), dict[str, datetime](), 0, 0, 0
     evidence: list[Confirmation] = []
     for told in facts:
-        if is_move(told, state):
+        if is_move(told, state) and not is_early(told, state, plan):
             moves += 1
             found += move_differences(told, state, plan, since.get(told.step, told.at))
         if told.type in STANDINGS:
@@ -106,6 +106,12 @@ def is_move(told: Told, state: RunState) -> bool:
     closes = isinstance(fact, ev.RunFinished | ev.RollbackFinished)
     looked = told.type in STANDINGS or isinstance(fact, ev.StepFoundBusy)
     return closes or looked or isinstance(fact, ev.StepStarted | ev.StepUndoStarted | ev.DecisionAsked | ev.StepFailed)
+
+
+def is_early(told: Told, state: RunState, plan: Plan) -> bool:
+    """A question that was recorded with the turning point, before its step's turn: no move of the policy."""
+    waits = plan.undo_needs.get(told.step, frozenset())
+    return isinstance(told.fact, ev.DriftFound) and any(state.steps[name].status not in ENDED_BACKWARD for name in waits)
 
 
 def move_differences(told: Told, state: RunState, plan: Plan, since: datetime) -> Iterator[Difference]:
@@ -236,7 +242,7 @@ def context(run: str, told: Told, state: RunState) -> Context:
     waited = (told.at - known.busy_since).total_seconds() if known.busy_since else 0.0
     return Context(
         run=run, now=stamp(told.at), attempt=known.attempt, before=known.before, after=known.after,
-        pictures=state.before_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
+        pictures=state.before_of(), lefts=state.after_of(), undo_attempt=known.undo_attempt, epoch=state.epoch, waited_seconds=waited,
         is_copy_lost=known.is_copy_lost,
     )
 

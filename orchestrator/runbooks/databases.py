@@ -7,7 +7,7 @@ runs. Before each load the database is saved, whole, by its engine's own dump, u
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from orchestrator.findings import BundleFile, BundleReport
 from orchestrator.installation import AppWorkload, Installation, SqlWorkload, StorageMount
@@ -35,6 +35,8 @@ CITES: Final = {
 # Whatever 3scale does goes through these. system-sidekiq runs while the dump is loaded, so there may be more rows than in
 # it; once all of 3scale runs they are emptied and filled again, and not compared any more.
 GROWING: Final = ("event_store_events", "sessions", "message_recipients", "messages", "notifications")
+# And these are written without anybody's wanting to change something: by a look at the portal, by a migration.
+PASSING: Final = ("user_sessions", "schema_migrations")
 
 
 def dump_steps(
@@ -54,8 +56,8 @@ def dump_steps(
     if place is not None:
         saved = f"save-{part}"
         yield SaveDatabase(
-            id=saved, title=f"save database {database.database} as it is", needs=after, directory=place,
-            gates=gates, copy_bytes=database.size_bytes, is_lost_with_pod=is_lost_with_pod(database, place),
+            id=saved, title=f"save database {database.database} as it is", needs=after, directory=place.directory,
+            is_copied_out=place.is_copied_out, gates=gates, copy_bytes=database.size_bytes, is_lost_with_pod=is_lost_with_pod(database, place),
             budget_seconds=LOAD_BUDGET_SECONDS, **where, **here,
         )
     else:
@@ -67,7 +69,9 @@ def dump_steps(
     yield LoadDump(
         id=f"load-{part}", title=f"load {file.name} into {database.database}",
         needs=(f"copy-{part}-dump", saved), has_safety_copy=place is not None, saved_by=saved if place else "", gates=gates,
-        saved_in=place if place and place != database.directory else "",
+        **counts(database, sql.rows),
+        saved_in=place.directory if place and place.directory != database.directory else "",
+        is_saved_here=place is not None and place.is_copied_out,
         copy_bytes=database.size_bytes if place else 0, cites=CITES[part]["load"], flavour=sql.flavour,
         owner=database.owner, directory=database.directory, source=file.name, size_bytes=file.size_bytes,
         sha256=file.sha256, is_repeatable=database.engine == "postgresql" or sql.has_drop_table,
@@ -76,20 +80,40 @@ def dump_steps(
     yield check_rows(database, file, "loaded", f"load-{part}", is_exact=True, gates=gates)
 
 
-def place_of_copy(database: SqlWorkload, file: BundleFile) -> str | None:
-    """The directory for the safety copy: on the volume of the data, else in HOME of the pod; None: there is no room.
+def counts(database: SqlWorkload, rows: Iterable[str]) -> dict[str, Any]:
+    """What tells that somebody has worked with a restored database. All of zync's is written by zync itself."""
+    if database.part == "zync":
+        return {}
+    found = tuple(table for table in rows if table not in (*GROWING, *PASSING))
+    return {"counted": found, "counted_by": tuple(f"check-{database.part}-{when}" for when in ("restored", "loaded"))}
 
-    The dump and what is loaded from it need the volume in any case.
+
+class Place(NamedTuple):
+    """Where a safety copy is made, and whether it stays there or is copied out to this machine."""
+
+    directory: str
+    is_copied_out: bool = False
+
+
+def place_of_copy(database: SqlWorkload, file: BundleFile) -> Place | None:
+    """On the volume of the data, else in HOME of the pod, else on the volume until it is copied out; None: there is no room.
+
+    The dump and what is loaded from it need the volume in any case. What is loaded takes the place of what is there, so
+    a copy that was made beside the dump can be brought back beside what was loaded.
     """
     loaded_bytes = file.size_bytes + (file.sql.uncompressed_bytes if file.sql else 0)
     if database.free_bytes >= loaded_bytes + database.size_bytes:
-        return database.directory
-    is_roomy = bool(database.home) and database.home_free_bytes >= database.size_bytes
-    return database.home if is_roomy and database.free_bytes >= loaded_bytes else None
+        return Place(database.directory)
+    if database.free_bytes < loaded_bytes:
+        return None
+    if database.home and database.home_free_bytes >= database.size_bytes:
+        return Place(database.home)
+    return Place(database.directory, is_copied_out=True) if database.free_bytes >= file.size_bytes + database.size_bytes else None
 
 
-def is_lost_with_pod(database: SqlWorkload, place: str) -> bool:
-    return place != database.directory or database.volume != "persistentVolumeClaim"
+def is_lost_with_pod(database: SqlWorkload, place: Place) -> bool:
+    is_on_claim = place.directory == database.directory and database.volume == "persistentVolumeClaim"
+    return not (is_on_claim or place.is_copied_out)
 
 
 def copy_notes(found: Installation, bundle: BundleReport, parts: Collection[str], options: Options) -> Iterator[str]:
@@ -104,10 +128,16 @@ def copy_notes(found: Installation, bundle: BundleReport, parts: Collection[str]
         place = place_of_copy(database, file)
         if place is None:
             continue
-        free = database.free_bytes if place == database.directory else database.home_free_bytes
+        if place.is_copied_out:
+            yield (
+                f"the safety copy of {database.database} is made in {place.directory} of {database.name} and copied out to this "
+                f"machine, beside the journal, as there is no room for it meanwhile: at most {in_words(database.size_bytes)}"
+            )
+            continue
+        free = database.free_bytes if place.directory == database.directory else database.home_free_bytes
         lost = ", and is lost with its pod" if is_lost_with_pod(database, place) else ""
         yield (
-            f"the safety copy of {database.database} lies in {place} of {database.name}{lost}: at most "
+            f"the safety copy of {database.database} lies in {place.directory} of {database.name}{lost}: at most "
             f"{in_words(database.size_bytes)} of {in_words(free)} that are free"
         )
 

@@ -71,10 +71,18 @@ def object_notes(found: Installation, *, are_applied: bool) -> Iterator[str]:
         if not differing and seen.is_there:
             continue
         how = f"differs from the bundle in {', '.join(differing)}" if seen.is_there else "is not there"
-        done = "it is replaced" if are_applied else "it is left as it is (--with-objects replaces it)"
-        yield f"{what} {how}; {done}"
+        yield f"{what} {how}; {becoming(what, is_there=seen.is_there, are_applied=are_applied)}"
     if are_applied:
         yield (
             "pods read Secrets when they start: besides those that this plan restarts, restart zync, zync-que and "
             "both apicast by hand; a database keeps the passwords that it was made with"
         )
+
+
+def becoming(what: str, *, is_there: bool, are_applied: bool) -> str:
+    """What this plan does about an object that is not as in the bundle."""
+    if what.rpartition(" ")[2] in KEPT:
+        return "it is never replaced in place: compare it by hand" if is_there else "it is not created by this plan"
+    if are_applied:
+        return "it is replaced, key by key" if is_there else "it is created"
+    return "it is left as it is (--with-objects replaces it)" if is_there else "it is left so (--with-objects creates it)"

@@ -88,6 +88,8 @@ class Context:
     after: Json | None = None  # what we left
     is_copy_lost: bool = False  # its safety copy was found to be gone
     pictures: Mapping[str, Json] = field(default_factory=dict)  # the first pictures of all steps
+    lefts: Mapping[str, Json] = field(default_factory=dict)  # the last pictures of those that were found done
+    is_early: bool = False  # on the way back, and its turn has not come: what later steps have changed is still so
 
 
 class Step(BaseModel):
@@ -96,6 +98,8 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     Picture: ClassVar[type[Seen]]
     known_by: ClassVar[KnownBy]
+
+    is_asked_early: ClassVar[bool] = False  # whether it can say before a rollback begins that a person has to decide
 
     id: str
     title: str
@@ -136,6 +140,10 @@ class Step(BaseModel):
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         """Where it stands on the way back. clear: ours is in place. done: as before. torn: neither. lost: no way."""
         raise NotImplementedError
+
+    def as_left(self, ctx: Context) -> Json:
+        """How this run left it, as far as that was seen: held against what is there now."""
+        return ctx.after or {}
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         """What takes it back: the values from ctx.before; from `seen` only the pod's address."""

@@ -16,6 +16,8 @@ from orchestrator.port import Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import DONE, Context, LookingStep, Standing, busy, settled, torn
 
 PATIENCE_SECONDS = 300.0
+SECONDS_PER_APPLICATION = 0.1  # the rewrite is a background job for each provider: large installations take longer
+PATIENCE_SECONDS_MAX = 6000.0  # less than the budget of the step: who waits so long is asked, not given up
 NAMED_MAX = 3  # services that a sentence names
 
 
@@ -58,7 +60,11 @@ class CheckBackend(LookingStep):
             return DONE
         more = f" and {len(lacking) - NAMED_MAX} more" if len(lacking) > NAMED_MAX else ""
         reason = f"{self.redis_workload} lacks applications of service {', '.join(lacking[:NAMED_MAX])}{more}"
-        return busy(f"{reason}; 3scale may still be writing them") if ctx.waited_seconds < PATIENCE_SECONDS else torn(reason)
+        return busy(f"{reason}; 3scale may still be writing them") if ctx.waited_seconds < self.patience(picture) else torn(reason)
+
+    def patience(self, picture: BackendPicture) -> float:
+        applications = sum((picture.in_sql or {}).values())
+        return min(PATIENCE_SECONDS_MAX, PATIENCE_SECONDS + SECONDS_PER_APPLICATION * applications)
 
     def lacking(self, picture: BackendPicture) -> list[str]:
         known = picture.in_redis or {}

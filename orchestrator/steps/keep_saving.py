@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from orchestrator.effects import Effect, SwitchSavingOn
+from orchestrator.effects import Effect, RewriteAof, SwitchSavingOn
 from orchestrator.port import Reader, Seen
 from orchestrator.steps.base import (
     CLEAR,
@@ -65,15 +65,23 @@ class KeepSaving(Step):
             return waiting
         if picture.redis is None or picture.redis.is_loading:
             return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
-        if (picture.redis.save, picture.redis.appendonly) != (self.save, self.appendonly):
+        if not self.is_set(picture):
             return CLEAR
         if not has_begun or self.appendonly == "no":
             return DONE
         return self.rewrite.unsettled(picture) or (DONE if self.rewrite.is_written(picture) else CLEAR)
 
+    def is_set(self, picture: AofPicture) -> bool:
+        return picture.redis is not None and (picture.redis.save, picture.redis.appendonly) == (self.save, self.appendonly)
+
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        where = address(self.workload_kind, self.workload, cast(AofPicture, seen).workload)
-        yield SwitchSavingOn(save=self.save, appendonly=self.appendonly, **where)
+        """Where it appends already and its AOF could not be written, saying so once more would change nothing."""
+        picture = cast(AofPicture, seen)
+        where = address(self.workload_kind, self.workload, picture.workload)
+        if self.is_set(picture):
+            yield RewriteAof(**where)
+        else:
+            yield SwitchSavingOn(save=self.save, appendonly=self.appendonly, **where)
 
     def restored(self, seen: Seen, ctx: Context) -> Standing:
         return self.saving(cast(AofPicture, seen), has_begun=ctx.undo_attempt > 0)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 from orchestrator.effects import CopyIn, Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
 from orchestrator.errors import ClusterUnreachable
-from orchestrator.events import Confirmation, DumpLoaded, SafetyCopyLost
+from orchestrator.events import Confirmation, DumpLoaded, Json, SafetyCopyLost
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import (
     CLEAR,
@@ -44,11 +44,12 @@ from orchestrator.steps.base import (
     settled,
     torn,
 )
-from orchestrator.steps.save_database import copied_in, copy_of
+from orchestrator.steps.save_database import copied_in, copy_of, name_of
 
 LOADS: dict[Engine, Program] = {"mysql": "load-mysql", "postgresql": "load-postgresql"}
 RETURNS: dict[Engine, Program] = {"mysql": "return-mysql", "postgresql": "return-postgresql"}
 LOADS_MAX, RETURNS_MAX = 3, 3  # after so many that failed a person is asked
+NAMED_MAX = 5  # tables that a sentence names
 ATTEMPTS_MAX = 8  # and after so many of which nothing is left, such as in a pod that is replaced each time
 
 
@@ -58,7 +59,9 @@ class LoadPicture(Seen):
     job: PodJobSeen | None = None
     staged: FileSeen | None = None
     saved: FileSeen | None = None  # the safety copy
+    brought: FileSeen | None = None  # that copy in the pod, where it is kept on this machine
     running: Mapping[str, int] = {}  # gates that are open
+    rows: Mapping[str, int | None] | None = None  # before a load, and before one is taken back
 
 
 class LoadDump(Step):
@@ -68,6 +71,7 @@ class LoadDump(Step):
         "the mark that the dump's last statement leaves; "
         "a torn load of a dump that does not drop its tables, or one that the server refused, is asked about",
     )
+    is_asked_early: ClassVar[bool] = True
     kind: Literal["load_dump"] = "load_dump"
     workload_kind: str
     workload: str
@@ -84,7 +88,10 @@ class LoadDump(Step):
     gates: tuple[Gate, ...] = ()  # what writes to the database, stopped before
     saved_by: str = ""  # the step that has made the safety copy
     saved_in: str = ""  # the directory of the safety copy; "" is that of the dump
+    is_saved_here: bool = False  # the safety copy was copied out to this machine
     copy_bytes: int = 0  # of the safety copy, at most
+    counted: tuple[str, ...] = ()  # tables that only people write to: rows that were added or removed since are asked about
+    counted_by: tuple[str, ...] = ()  # the checks that have counted them, the latest first
 
     @property
     def way_back(self) -> WayBack:
@@ -98,7 +105,7 @@ class LoadDump(Step):
 
     @property
     def copy_note(self) -> str:
-        return copied_in(self.copy_bytes, self.saved_directory) if self.has_safety_copy else ""
+        return copied_in(self.copy_bytes, self.saved_directory, is_copied_out=self.is_saved_here) if self.has_safety_copy else ""
 
     @property
     def saved_directory(self) -> str:
@@ -115,9 +122,13 @@ class LoadDump(Step):
         job = reader.pod_job(workload, "", job_name(self, ctx))  # before the mark: its end is what that shows
         saved = copy_of(self.saved_directory, self.database, ctx.run)
         files = reader.files(workload, [self.staged, saved])
+        is_counted = bool(self.counted) and (ctx.before is None or bool(self.left_rows(ctx) and not ctx.undo_attempt))
+        rows = reader.row_counts(workload, self.engine, self.database, self.counted) if is_counted else None
         return LoadPicture(
-            workload=workload, job=job, staged=files[self.staged], saved=files[saved],
-            database=reader.database(workload, self.engine, self.database), running=running(reader, self.gates),
+            workload=workload, job=job, staged=files[self.staged], brought=files[saved] if self.is_saved_here else None,
+            saved=reader.copied_out(name_of(self.database, ctx.run)) if self.is_saved_here else files[saved],
+            database=reader.database(workload, self.engine, self.database), rows=rows,
+            running={} if ctx.is_early else running(reader, self.gates),
         )
 
     # ---- out -----------------------------------------------------------------------------------
@@ -198,7 +209,8 @@ class LoadDump(Step):
         if picture.job is not None:
             yield from exited(self, picture.job, picture.workload, ctx)
         if self.has_lost_its_copy(picture, ctx) and standing.name in ("clear", "done"):
-            path = copy_of(self.saved_directory, self.database, ctx.run)
+            here = name_of(self.database, ctx.run)
+            path = here if self.is_saved_here else copy_of(self.saved_directory, self.database, ctx.run)
             yield SafetyCopyLost(step=self.id, attempt=ctx.attempt, database=self.database, path=path)
         if standing is DONE and picture.workload:
             yield DumpLoaded(
@@ -229,13 +241,29 @@ class LoadDump(Step):
             return found
         if not self.has_safety_copy:
             return lost(f"there is no safety copy of {self.database}, and it was accepted that none is made")
+        if not ctx.undo_attempt and (written := self.written_since(picture, ctx)):
+            return torn(f"rows of {', '.join(written)} in {self.database} were added or removed since, which the safety copy does not know")
         if picture.saved is None:
-            return torn(f"the safety copy of {self.database} is not there any more")
+            return torn(f"the safety copy of {self.database} is not {'on this machine' if self.is_saved_here else 'there any more'}")
         if picture.job.state == "exited" and picture.job.code and ctx.undo_attempt >= RETURNS_MAX:
             return torn(f"bringing {self.database} back ended with {picture.job.code}: {picture.job.complaint}")
         if not ctx.undo_attempt and (is_open := opened(picture.running)):
             return torn(is_open)
         return CLEAR
+
+    def left_rows(self, ctx: Context) -> dict[str, int]:
+        """The rows as this run last counted them; none where it never came to that."""
+        counts = (ctx.lefts[name].get("rows") for name in self.counted_by if name in ctx.lefts)
+        rows: dict[str, int] = next((rows for rows in counts if rows), {})
+        return {table: rows[table] for table in self.counted if table in rows}
+
+    def written_since(self, picture: LoadPicture, ctx: Context) -> list[str]:
+        found = picture.rows
+        return [] if found is None else [table for table, rows in self.left_rows(ctx).items() if found.get(table) != rows][:NAMED_MAX]
+
+    def as_left(self, ctx: Context) -> Json:
+        rows = self.left_rows(ctx)
+        return super().as_left(ctx) | ({"rows": rows} if rows else {})
 
     def confirm_back(self, seen: Seen, ctx: Context) -> Iterator[Confirmation]:
         """The job has one name on both ways: by the mark it is told which of them it went."""
@@ -268,6 +296,11 @@ class LoadDump(Step):
         if not self.has_safety_copy:
             return
         saved = copy_of(self.saved_directory, self.database, ctx.run)
+        if self.is_saved_here and picture.saved is not None and picture.brought is None:
+            yield CopyIn(
+                source=name_of(self.database, ctx.run), path=saved, part=f"{saved}.part", origin="copies",
+                size_bytes=picture.saved.size_bytes, sha256=picture.saved.sha256, **where,
+            )
         attempt = ctx.attempt + ctx.undo_attempt
         yield self.job(RETURNS[self.engine], (saved, self.database, self.owner_of_mark(ctx)), where, ctx, attempt)
 

@@ -2,7 +2,8 @@
 
 The engine's own dump, compressed, made by a job of its own in the pod and checked there to its last line
 before it gets its name. It lies on the database's own volume, or where that has no room in HOME of the pod,
-under a name that carries the run's id.
+under a name that carries the run's id. Where neither can hold it beside what is loaded, it is copied out to the
+machine that this program runs on, and removed from the pod before the load.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
-from orchestrator.effects import Effect, Engine, ForgetMark, Program, RemovePath, StartJob, StopJob
+from orchestrator.effects import (
+    CopyOut,
+    Effect,
+    Engine,
+    ForgetMark,
+    Program,
+    RemoveCopy,
+    RemovePath,
+    StartJob,
+    StopJob,
+)
 from orchestrator.events import Confirmation, DatabaseSaved
 from orchestrator.port import DatabaseSeen, FileSeen, PodJobSeen, Reader, Seen, WorkloadSeen
 from orchestrator.sizes import in_words
@@ -47,6 +58,7 @@ class SavedPicture(Seen):
     file: FileSeen | None = None
     part: FileSeen | None = None
     running: Mapping[str, int] = {}  # gates that are open
+    kept: FileSeen | None = None  # on this machine
 
 
 def copy_of(directory: str, database: str, run: str) -> str:
@@ -54,9 +66,14 @@ def copy_of(directory: str, database: str, run: str) -> str:
     return f"{directory}/{database}-before-{run}.sql.gz"
 
 
-def copied_in(size_bytes: int, directory: str) -> str:
+def name_of(database: str, run: str) -> str:
+    """What the copy is called where it is kept on this machine."""
+    return copy_of("", database, run).removeprefix("/")
+
+
+def copied_in(size_bytes: int, directory: str, *, is_copied_out: bool = False) -> str:
     """The words of a plan for a safety copy: compressed, it is smaller than the database."""
-    return f"at most {in_words(size_bytes)} in {directory}"
+    return f"at most {in_words(size_bytes)} {'on this machine, beside the journal' if is_copied_out else f'in {directory}'}"
 
 
 class SaveDatabase(Step):
@@ -71,10 +88,11 @@ class SaveDatabase(Step):
     gates: tuple[Gate, ...] = ()  # what writes to the database, stopped before
     copy_bytes: int = 0  # its size, at most
     is_lost_with_pod: bool = False
+    is_copied_out: bool = False  # to this machine, and removed from the pod
 
     @property
     def copy_note(self) -> str:
-        return copied_in(self.copy_bytes, self.directory) + (", lost with the pod" if self.is_lost_with_pod else "")
+        return copied_in(self.copy_bytes, self.directory, is_copied_out=self.is_copied_out) + (", lost with the pod" if self.is_lost_with_pod else "")
 
     @property
     def undo_note(self) -> str:
@@ -93,6 +111,7 @@ class SaveDatabase(Step):
         return SavedPicture(
             workload=workload, job=job, file=files[path], part=files[part],
             database=reader.database(workload, self.engine, self.database), running=running(reader, self.gates),
+            kept=reader.copied_out(name_of(self.database, ctx.run)) if self.is_copied_out else None,
         )
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
@@ -103,7 +122,9 @@ class SaveDatabase(Step):
         if picture.job.state == "running":
             return busy(f"database {self.database} is being saved")
         if picture.file is not None:
-            return DONE  # it got its name after it was checked
+            return CLEAR if self.is_copied_out else DONE  # it got its name after it was checked
+        if picture.kept is not None:
+            return DONE
         if picture.database is None:
             return busy(f"the database server of {self.workload} does not answer yet")
         if not picture.database.is_there:
@@ -115,6 +136,15 @@ class SaveDatabase(Step):
         return torn(is_open) if is_open else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
+        picture = cast(SavedPicture, seen)
+        if picture.file is not None:  # it is to be copied out
+            if picture.kept is None or picture.kept.sha256 != picture.file.sha256:
+                yield CopyOut(
+                    path=self.path(ctx), target=name_of(self.database, ctx.run), size_bytes=picture.file.size_bytes,
+                    sha256=picture.file.sha256, **self.address(seen),
+                )
+            yield RemovePath(path=self.path(ctx), **self.address(seen))
+            return
         yield StartJob(
             directory="", job=job_name(self, ctx), attempt=ctx.attempt, epoch=ctx.epoch,
             program=DUMPS[self.engine], arguments=(self.database, self.path(ctx)), **self.address(seen),
@@ -139,7 +169,7 @@ class SaveDatabase(Step):
             return busy(f"the database server of {self.workload} does not answer yet")
         is_running = picture.job is not None and picture.job.state == "running"
         is_marked = picture.database.mark.startswith(f"{ctx.run}/")
-        return CLEAR if is_running or is_marked or picture.file or picture.part else DONE
+        return CLEAR if is_running or is_marked or picture.file or picture.part or picture.kept else DONE
 
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         picture, where = cast(SavedPicture, seen), self.address(seen)
@@ -150,11 +180,15 @@ class SaveDatabase(Step):
         if picture.part:
             yield RemovePath(path=f"{self.path(ctx)}.part", **where)
         yield RemovePath(path=self.path(ctx), **where)
+        if self.is_copied_out:
+            yield RemoveCopy(target=name_of(self.database, ctx.run))
 
     def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
         workload = at_rest(reader, self.workload_kind, self.workload)
         yield from left_files(reader, workload, self.workload, self.path(ctx), f"{self.path(ctx)}.part")
         yield from left_jobs(reader, workload, self.workload, ctx)
+        if self.is_copied_out and reader.copied_out(name_of(self.database, ctx.run)) is not None:
+            yield RemoveCopy(target=name_of(self.database, ctx.run))
 
     def address(self, seen: Seen) -> dict[str, str]:
         return address(self.workload_kind, self.workload, cast(SavedPicture, seen).workload)

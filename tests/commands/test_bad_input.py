@@ -155,6 +155,12 @@ def test_certificate_for_another_name(filled: Rehearsed, bundle: Path, tmp_path:
     refused(filled, ["run", str(bundle), *REDIS, "--yes"], 30, "certificate", tmp_path, kubeconfig)
 
 
+@pytest.mark.parametrize("text", ["- a\n- list\n", "words\n", "clusters: []\n", "{", "current-context: x\ncontexts: []\n"])
+def test_a_file_that_is_no_kubeconfig(text: str, filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").write_text(text)
+    refused(filled, ["run", str(bundle), *REDIS, "--yes"], 2, f"{tmp_path / 'odd'} cannot be used", tmp_path, tmp_path / "odd")
+
+
 def test_no_kubeconfig(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     refused(filled, ["run", str(bundle), *REDIS, "--yes"], 2, "kubeconfig", tmp_path, tmp_path / "nowhere")
 

@@ -40,7 +40,7 @@ class FullJournal(MemoryWriter):
 
 
 def test_no_lane_begins_an_effect_after_a_fact_was_refused() -> None:
-    history, clock = History(ToyCluster(), PLAN), JumpingClock(START)
+    history, clock = History(ToyCluster(), PLAN, lives=1), JumpingClock(START)
     cluster: Any = history.cluster
     recorder = Recorder(history.state(), lambda *how: FullJournal(history, Fate(), 1, clock, *how), clock.now)
     engine = Engine("run", PLAN, recorder, cluster, clock, ThreadLanes())

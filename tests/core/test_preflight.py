@@ -128,12 +128,12 @@ def test_nothing_speaks_against_what_is_as_it_should_be(release: str) -> None:
         pytest.param(mysql_with(missing_tools=("gzip",)), "error", "system-mysql", "its pod lacks gzip", id="database-tools"),
         pytest.param(mysql_with(free_bytes=5), "error", "system-mysql", "5 bytes free, 11 are needed: the dump", id="database-room"),
         pytest.param(
-            zync_with(free_bytes=19), "error", "zync-database",
-            "19 bytes free, 20 are needed with the safety copy of what is there. Without a copy the load cannot be taken back: "
+            zync_with(free_bytes=19, size_bytes=18), "error", "zync-database",
+            "19 bytes free, 29 are needed with the safety copy of what is there. Without a copy the load cannot be taken back: "
             "--no-safety-copy zync --accept-irreversible zync", id="zync-room",
         ),
         pytest.param(
-            zync_with(free_bytes=19, home="/home", home_free_bytes=8), "error", "zync-database",
+            zync_with(free_bytes=19, size_bytes=18, home="/home", home_free_bytes=8), "error", "zync-database",
             "nor is there room in HOME /home (8 free)", id="zync-room-at-home",
         ),
         pytest.param(mysql_with(volume="emptyDir"), "warning", "system-mysql", "survives a restart (emptyDir)", id="database-volume"),
@@ -223,7 +223,8 @@ def test_a_new_installation(change: Change, subject: str, message: str) -> None:
     [
         pytest.param(zync_with(free_bytes=20), Options(), id="all-on-the-volume"),
         pytest.param(zync_with(free_bytes=11, home="/home", home_free_bytes=9), Options(), id="the-copy-at-home"),
-        pytest.param(zync_with(free_bytes=11), Options(no_safety_copy=("zync",)), id="no-copy"),
+        pytest.param(zync_with(free_bytes=19), Options(), id="the-copy-on-this-machine"),
+        pytest.param(zync_with(free_bytes=11, size_bytes=99), Options(no_safety_copy=("zync",)), id="no-copy"),
     ],
 )
 def test_there_is_room_enough(change: Change, options: Options) -> None:

@@ -111,6 +111,14 @@ def test_back_after_somebody_else_edited_keeps_their_lines_and_our_saving(text: 
     assert f"maxclients {theirs}x" in redis_conf.bare_lines(back)
 
 
+def test_saving_lines_come_back_to_where_they_stood() -> None:
+    """Also in a text to which somebody else has added lines meanwhile."""
+    text = "port 1\nsave 900 1\nsave 300 10\nmaxmemory 1gb\nappendonly yes\nloglevel notice\n"
+    edited = "# above\n" + switch_saving_off(text).replace("maxmemory 1gb\n", "maxmemory 1gb\n# between\n") + "# below\n"
+    wanted = "# above\n" + text.replace("appendonly yes\n", "appendonly yes\n# between\n") + "# below\n"
+    assert redis_conf.switch_saving_back(edited, text) == wanted
+
+
 # ---- the real server -----------------------------------------------------------------------------
 
 

@@ -262,13 +262,13 @@ def test_6_the_epoch_rises_with_each_life_and_a_start_carries_it() -> None:
 # taken out in the pod, and in the `log` whose digest is kept.
 KNOWN_FIELDS = {
     "answer", "aof", "aof_last_bgrewrite_ok", "aof_last_write_ok", "aof_rewrite_in_progress",
-    "aof_rewrite_scheduled", "appendonly", "arguments", "aside", "attempt", "back", "before", "bgsave_in_progress",
+    "aof_rewrite_scheduled", "appendonly", "arguments", "aside", "attempt", "back", "before", "bgsave_in_progress", "brought",
     "bundle", "by", "changed", "changed_names", "choices", "code", "complaint", "config_sha256", "config_version", "configmap", "connections",
     "container", "context", "created", "database", "differing", "digest", "directory", "done_bytes",
     "down_to", "effect", "effects", "engine", "epoch", "expected", "expected_is_there", "expired_by", "extra",
     "failures", "field", "field_is_there", "field_value", "fields", "file", "files", "followers", "found", "found_by",
     "generation", "has_source", "has_stash", "helper", "holder", "host", "hosts", "in_redis", "in_sql", "installation", "inverse",
-    "is_admitted", "is_complete", "is_cut_off", "is_deleting", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "key",
+    "is_admitted", "is_complete", "is_cut_off", "is_deleting", "is_directory", "is_loading", "is_new", "is_there", "job", "jobs", "kept", "key",
     "keys", "kind", "left", "left_bytes", "log", "manager", "mark", "missing", "name", "needs", "not_before", "now",
     "now_ms", "object", "offset_bytes", "origin", "parents", "part", "path", "plan", "plan_digest", "pod", "pods",
     "program", "proof", "proofs", "question", "reason", "redis", "replaced", "replicas", "resource_version",

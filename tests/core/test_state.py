@@ -48,6 +48,7 @@ FAILED = ev.StepFailed(step="a", reason="")
 ASKED = ev.DecisionAsked(step="a", question="", choices=())
 UNDOABLE = ev.StepFoundUndoable(step="a", seen={})
 RESTORED = ev.StepFoundRestored(step="a", seen={})
+GONE = ev.StepFoundGone(step="a", reason="", found_by="b", seen={})
 DRIFT = ev.DriftFound(step="a", reason="", before={}, now={})
 
 # One way into each status: the facts after the opening.
@@ -84,6 +85,7 @@ FACTS: dict[str, Callable[[RunState], Fact]] = {
     "StepUndoStarted": lambda state: undo_started(state.steps["a"].undo_attempt + 1),
     "StepFoundRestored": lambda state: RESTORED,
     "DriftFound": lambda state: DRIFT,
+    "StepFoundGone": lambda state: GONE,
 }
 
 
@@ -116,9 +118,24 @@ def test_each_transition(status: str, name: str) -> None:
         then(state, FACTS[name](state))
 
 
-@pytest.mark.parametrize("status", [status for status, row in TABLE.items() if not row])
-def test_what_has_ended_stays_ended(status: str) -> None:
+@pytest.mark.parametrize("status", [status for status, row in TABLE.items() if row.keys() <= {"StepFoundGone"}])
+def test_what_has_ended_stays_ended_but_for_what_is_found_to_be_gone(status: str) -> None:
     assert status in ENDED_FORWARD | ENDED_BACKWARD
+
+
+def test_what_a_step_has_left_is_forgotten_when_it_is_gone_and_its_picture_is_kept() -> None:
+    step = after(CLEAR, started(), DONE, GONE).steps["a"]
+    assert (step.status, step.before, step.after, step.attempt) == ("started", BEFORE, None, 1)
+
+
+def test_only_a_step_that_needs_another_finds_it_gone() -> None:
+    with pytest.raises(IllegalFact):
+        then(after(CLEAR, started(), DONE), GONE.model_copy(update={"found_by": "a"}))
+
+
+def test_a_safety_copy_that_is_lost_once_stays_lost() -> None:
+    lost = ev.SafetyCopyLost(step="a", database="d", path="/p")
+    assert after(CLEAR, started(), lost, DONE, PAUSED, RESUMED, TURNED).steps["a"].is_copy_lost
 
 
 # ---- the run -------------------------------------------------------------------------------------

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple, cast
 
 import pytest
 
 from orchestrator import events as ev
-from orchestrator.drills.histories import TURNED, History, begin_whole, go_on, opened, resumed, turned
+from orchestrator.drift import three_way
+from orchestrator.drills.histories import START, TURNED, History, begin_whole, go_on, opened, resumed, turned
 from orchestrator.drills.model import WholeCluster
 from orchestrator.drills.model.apps import PATHS, put
 from orchestrator.drills.model.contents import CONTENTS, DEFAULT_HOSTS
 from orchestrator.drills.model.storage import OBJECTS, TREE
 from orchestrator.port import Cluster
 from orchestrator.runbooks.options import Options
+from orchestrator.runbooks.threescale import restore_plan
+from orchestrator.turning import questions
 from tests.conftest import Tally
 
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
@@ -406,3 +410,108 @@ def test_nothing_is_loaded_under_a_program_that_somebody_has_started_again(name:
     assert state.steps[step].before is None, "it was not begun"
     say_replicas(history, app, 0)
     assert go_on(history, resumed).closed == "finished", history.state().reason
+
+
+# ---- what is asked before anything is taken back -------------------------------------------------------------
+
+
+def asking(history: History) -> list[ev.Fact]:
+    """What a rollback records first, with its questions, as the program does it."""
+    facts = turned(history)
+    return [*facts, *questions(history.run, history.plan, history.state(), facts, world(history), START)]
+
+
+def write_rows(history: History, **rows: int) -> None:
+    system = world(history).databases["system"]
+    content = replace(system.content, rows={**system.content.rows, **rows})
+    world(history).databases["system"] = replace(system, content=content)
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_rows_that_somebody_has_written_since_are_asked_about_before_anything_is_taken_back(name: str) -> None:
+    history = carried_out(name)
+    write_rows(history, accounts=6)
+    running = world(history).digest()
+    state = history.live(asking(history))[0]
+    assert state is not None
+    assert (state.closed, state.needs) == ("paused", "decision")
+    assert "rows of accounts in system were added or removed since" in state.reason
+    (drift,) = [fact for fact in history.facts() if isinstance(fact, ev.DriftFound)]
+    assert [(r.path, r.before, r.left, r.now) for r in three_way(drift.before, drift.left, drift.now)] == [("rows.accounts", "3", "5", "6")]
+    assert world(history).digest() == running, "3scale runs on until it is answered"
+    history.live([ev.DecisionRecorded(step="load-system-database", verdict="not-done", reason="nobody needs them", by="test")])
+    history.live(asking(history))
+    assert history.state().closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, name)
+
+
+def test_what_3scale_writes_by_itself_is_not_asked_about() -> None:
+    history = carried_out("2.13")
+    write_rows(history, sessions=99)
+    history.live(asking(history))
+    assert history.state().closed == "rolled back", history.state().reason
+
+
+def test_a_lost_safety_copy_is_asked_about_before_anything_is_taken_back() -> None:
+    history = carried_out("2.13")
+    world(history).replace_pod("zync-database")
+    while not world(history).apps["zync-database"].is_complete:
+        world(history).operate()
+    running = world(history).digest()
+    state = history.live(asking(history))[0]
+    assert state is not None
+    assert (state.closed, state.reason) == ("paused", "step load-zync: the safety copy of zync_production is not there any more")
+    assert world(history).digest() == running
+    history.live([ev.DecisionRecorded(step="load-zync", verdict="skip", reason="its data is gone", by="test")])
+    history.live(asking(history))
+    assert history.state().closed == "rolled back", history.state().reason
+    found, wanted = world(history).digest(), beginning("2.13")
+    assert {key for key in found if found[key] != wanted[key]} == {"databases"}, "all but zync's database"
+    assert found["databases"]["system"] == wanted["databases"]["system"]
+
+
+def test_a_restore_that_nobody_has_touched_since_is_asked_about_nothing() -> None:
+    for dead in begin("2.13").deaths(resumed, seed=11)[::9]:
+        if dead.records:
+            assert [fact for fact in asking(dead) if isinstance(fact, ev.DriftFound)] == []
+
+
+# ---- safety copies that have no room in the pod -----------------------------------------------------------------
+
+
+def tight(name: str) -> History:
+    """An installation whose databases have room for a dump and its rows, or for a dump and the copy, but not for all three."""
+    history = begin(name)
+    cluster = world(history)
+    found = cluster.installation()
+    databases = tuple(d.model_copy(update={"free_bytes": 15}) for d in found.databases)
+    plan = restore_plan(found.model_copy(update={"databases": databases}), cluster.bundle(), SHAPES[name].options)
+    return History(cluster, plan)
+
+
+def test_a_copy_that_was_copied_out_is_not_in_the_pod_and_comes_back() -> None:
+    history = tight("2.13")
+    history.live(opened(history.plan))
+    assert history.state().closed == "finished", history.state().reason
+    cluster = world(history)
+    assert sorted(cluster.copies) == ["system-before-run.sql.gz", "zync_production-before-run.sql.gz"]
+    assert cluster.volumes["system-mysql"].keys() | cluster.volumes["zync-database"].keys() == set()
+    cluster.replace_pod("zync-database")  # its copy does not go with it
+    while not cluster.apps["zync-database"].is_complete:
+        cluster.operate()
+    history.live(asking(history))
+    assert history.state().closed == "rolled back", history.state().reason
+    assert is_as_in_the_beginning(history, "2.13")
+
+
+@pytest.mark.parametrize("name", ["2.13", "2.13-postgresql"])
+def test_deaths_with_copies_that_are_copied_out(name: str, tally: Tally) -> None:
+    chosen, how = some(tight(name).deaths(resumed, seed=12), 9)
+    for n, dead in chosen:
+        back = dead.copy()
+        assert go_on(dead, resumed, seed=n).closed == "finished", (n, dead.state().reason)
+        assert world(dead).digest()["databases"] == end(name)["databases"], n
+        if back.records:
+            assert go_on(back, turned, seed=n).closed == "rolled back", (n, back.state().reason)
+            assert is_as_in_the_beginning(back, name), n
+    tally(f"{name}, safety copies copied out: died at {how} of the moments, resumed and taken back ({len(chosen)})")

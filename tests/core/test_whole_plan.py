@@ -14,8 +14,10 @@ from orchestrator.drills.histories import begin_whole
 from orchestrator.drills.model import WholeCluster
 from orchestrator.drills.model.apps import NEED_SYSTEM_APP
 from orchestrator.plan import Plan
+from orchestrator.port import ObjectSeen
 from orchestrator.rights import IN_POD_KINDS
 from orchestrator.runbooks import apps
+from orchestrator.runbooks.objects import object_notes
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import LEFT_OUT, restore_plan
 from orchestrator.steps.base import LookingStep
@@ -234,3 +236,21 @@ def test_the_queues_are_decided_by_a_name(options: Options, said: tuple[str, str
     decided = plan.step("decide-queues")
     assert (decided.verdict, decided.by) == said  # type: ignore[union-attr]
     assert ("flush-backend-redis-queues" in plan.by_id) == (said[0] == "drop")
+
+
+@pytest.mark.parametrize(
+    ("what", "is_there", "are_applied", "words"),
+    [
+        ("Secret system-smtp", True, True, "it is replaced, key by key"),
+        ("Secret system-smtp", False, True, "it is created"),
+        ("Secret system-smtp", False, False, "it is left so (--with-objects creates it)"),
+        ("ConfigMap redis-config", True, True, "it is never replaced in place: compare it by hand"),
+        ("ConfigMap redis-config", False, True, "it is not created by this plan"),
+    ],
+)
+def test_a_note_says_what_becomes_of_an_object(what: str, is_there: bool, are_applied: bool, words: str) -> None:
+    """Said of what differs, in the words of `restore plan`."""
+    found = WholeCluster("2.15").installation()
+    seen = ObjectSeen(is_there=is_there, differing=("a",) if is_there else ())
+    notes = object_notes(found.model_copy(update={"objects": {what: seen}}), are_applied=are_applied)
+    assert next(notes) == f"{what} {'differs from the bundle in a' if is_there else 'is not there'}; {words}"

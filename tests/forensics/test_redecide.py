@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator import events as ev
 from orchestrator.drills import histories
+from orchestrator.drills.model import WholeCluster
 from orchestrator.errors import PlanChanged
 from orchestrator.forensics.redecide import redecide
 from orchestrator.forensics.told import Told
 from orchestrator.plan import digest_of
+from orchestrator.turning import questions
 from tests.core.toy import toy
 from tests.forensics.tellings import RUN, changed, died_and_turned, over_a_bad_line, restored, told
 
@@ -134,3 +137,18 @@ def test_a_plan_that_this_program_cannot_read_is_said() -> None:
     opened = with_data(facts[0], plan={**plan, "steps": [{**plan["steps"][0], "kind": "teleport"}]})
     with pytest.raises(PlanChanged, match="cannot read the plan"):
         redecide(RUN, changed(facts, 1, opened))
+
+
+def test_a_question_that_was_asked_before_its_turn_is_decided_as_it_was() -> None:
+    history = histories.begin_whole("2.13")
+    history.live(histories.opened(history.plan))
+    cluster = history.cluster
+    assert isinstance(cluster, WholeCluster)
+    system = cluster.databases["system"]
+    cluster.databases["system"] = replace(system, content=replace(system.content, rows={**system.content.rows, "accounts": 6}))
+    turn = [*histories.TURNED, *questions(history.run, history.plan, history.state(), histories.TURNED, cluster, histories.START)]
+    assert len(turn) == 2
+    history.live(turn)
+    history.live([ev.DecisionRecorded(step="load-system-database", verdict="not-done", reason="", by="")])
+    assert histories.go_on(history, histories.resumed).closed == "rolled back"
+    assert differences(told(history)) == []

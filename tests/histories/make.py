@@ -168,10 +168,9 @@ def drifted() -> History:
 def cleaned_up() -> History:
     history = whole("2.13")
     go_on(history, begun)
+    history.lives += 1
     clock = JumpingClock(history.state().last_at or histories.START)
-    recorder = Recorder(
-        history.state(), lambda *how: MemoryWriter(history, Fate(), history.lives + 1, clock, *how), clock.now
-    )
+    recorder = Recorder(history.state(), lambda *how: MemoryWriter(history, Fate(), history.lives, clock, *how), clock.now)
     recorder.record(ev.LeaseTaken(holder=HOLDER))
     cluster: Any = history.cluster
     sweep(RUN, history.plan, recorder, cluster, clock)

@@ -37,11 +37,14 @@ class Life:
     path: Path
 
 
-def lives(directory: Path, disk: Path, does: str, call: str = "any") -> list[Life]:
+MODES = ("truncate", "wal")
+
+
+def lives(directory: Path, disk: Path, mode: str, does: str, call: str = "any") -> list[Life]:
     """Every process that met the fault; the last one, which did not, is left out."""
     written(directory / "j.db", facts=BEFORE)[0].close()
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **preloaded(disk)}
-    ran = subprocess.run([sys.executable, str(ATTACKED), str(directory), does, call], env=environment,
+    ran = subprocess.run([sys.executable, str(ATTACKED), str(directory), mode, does, call], env=environment,
                          capture_output=True, text=True, check=True)
     found = []
     for line in ran.stdout.splitlines():
@@ -69,31 +72,34 @@ def check(life: Life) -> int:
     return len(seqs)
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("does", ["before", "after", "torn"])
-def test_killed_in_every_call(does: str, tmp_path: Path, disk: Path, tally: Tally) -> None:
-    *killed, _survived = lives(tmp_path, disk, does)
+def test_killed_in_every_call(does: str, mode: str, tmp_path: Path, disk: Path, tally: Tally) -> None:
+    *killed, _survived = lives(tmp_path, disk, mode, does)
     assert len(killed) > 30, "too few calls to be three appends"
     assert {life.status for life in killed} == {-9}
     lengths = {check(life) for life in killed}
     assert lengths == {*range(BEFORE, BEFORE + FACTS + 1)}, "every append was died in"
-    tally(f"journal: SIGKILL {does} each of {len(killed)} calls of three appends, nothing acknowledged was lost")
+    tally(f"journal, {mode}: SIGKILL {does} each of {len(killed)} calls of three appends, nothing acknowledged was lost")
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("does", ["ENOSPC", "EIO", "half"])
-def test_every_call_fails_once(does: str, tmp_path: Path, disk: Path, tally: Tally) -> None:
-    *failed, _unharmed = lives(tmp_path, disk, does)
+def test_every_call_fails_once(does: str, mode: str, tmp_path: Path, disk: Path, tally: Tally) -> None:
+    *failed, _unharmed = lives(tmp_path, disk, mode, does)
     assert len(failed) > 30, "too few calls to be three appends"
     for life in failed:
         assert life.status == 0, life
         assert all(said.startswith(f"JournalUnwritable: the journal {life.path} cannot be written: ") for said in life.refused), life
         check(life)
     assert sum(bool(life.refused) for life in failed) > 30, "where nobody is told, SQLite has mended it by itself"
-    tally(f"journal: {does} once at each of {len(failed)} calls of three appends, refused in words, gone on with")
+    tally(f"journal, {mode}: {does} once at each of {len(failed)} calls of three appends, refused in words, gone on with")
 
 
-def test_after_an_fsync_that_failed_nothing_more_is_written_through_this_journal(tmp_path: Path, disk: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_after_an_fsync_that_failed_nothing_more_is_written_through_this_journal(mode: str, tmp_path: Path, disk: Path) -> None:
     """The kernel tells of lost pages once, and calls the next fsync a success (fsyncgate): only a new beginning helps."""
-    *failed, _unharmed = lives(tmp_path, disk, "EIO", "fsync")
+    *failed, _unharmed = lives(tmp_path, disk, mode, "EIO", "fsync")
     assert len(failed) > 8
     in_the_midst = [life for life in failed if life.acknowledged]
     assert len(in_the_midst) >= 4
@@ -103,20 +109,21 @@ def test_after_an_fsync_that_failed_nothing_more_is_written_through_this_journal
         assert life.acknowledged == tuple(range(BEFORE + 1, BEFORE + 1 + first)), "none after the failure"
 
 
-def test_a_power_cut_at_every_call_keeps_what_was_acknowledged(tmp_path: Path, disk: Path, tally: Tally) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_power_cut_at_every_call_keeps_what_was_acknowledged(mode: str, tmp_path: Path, disk: Path, tally: Tally) -> None:
     tried = 0
-    for where, files, acknowledged in power_cuts(tmp_path, disk, honest=True):
+    for where, files, acknowledged in power_cuts(tmp_path, disk, mode, honest=True):
         tried += 1
         with Journal.open(laid_out(tmp_path / "cut", files), write=True) as journal:
             assert journal.verify(RUN).status == "ok", where
             assert acknowledged <= len(list(journal.read(RUN))) <= acknowledged + 1, where
     assert tried > 300
-    tally(f"journal: {tried} power cuts within three appends, what was not yet safe lost in any mixture: nothing acknowledged was")
+    tally(f"journal, {mode}: {tried} power cuts within three appends, what was not yet safe lost in any mixture: nothing acknowledged was")
 
 
 def test_a_disk_that_lies_about_fsync_can_lose_facts_and_the_anchor_tells(tmp_path: Path, disk: Path, tally: Tally) -> None:
     """What the journal assumes of its disk, shown by what happens without it."""
-    cuts = power_cuts(tmp_path, disk, honest=False)
+    cuts = power_cuts(tmp_path, disk, "truncate", honest=False)
     digests = digests_of(tmp_path / "log-any-1" / "j.db")
     lost = [where for where, files, known in cuts if is_lost(laid_out(tmp_path / "cut", files), digests[:known], where)]
     assert len(lost) > 10, "no power cut lost anything: nothing was shown"
@@ -125,7 +132,7 @@ def test_a_disk_that_lies_about_fsync_can_lose_facts_and_the_anchor_tells(tmp_pa
 
 def test_a_rollback_journal_that_is_lost_in_mid_commit_is_found(tmp_path: Path, disk: Path, tally: Tally) -> None:
     """SQLite needs it to undo what a killed process had begun: without it half a transaction may stay in the file."""
-    cuts = [cut for cut in power_cuts(tmp_path, disk, honest=True) if cut[0].endswith("all kept")]
+    cuts = [cut for cut in power_cuts(tmp_path, disk, "truncate", honest=True) if cut[0].endswith("all kept")]
     digests = digests_of(tmp_path / "log-any-1" / "j.db")
     damaged = 0
     for where, files, known in cuts:
@@ -133,6 +140,26 @@ def test_a_rollback_journal_that_is_lost_in_mid_commit_is_found(tmp_path: Path, 
         damaged += is_lost(laid_out(tmp_path / "cut", alone), digests[:known], where)
     assert 3 <= damaged < len(cuts)
     tally(f"journal: its rollback journal deleted after each of {len(cuts)} calls: damaged {damaged} times, each found")
+
+
+def test_a_wal_that_was_left_behind_is_missed_by_the_anchor_alone(tmp_path: Path, disk: Path) -> None:
+    """A journal of a newer SQLite that is copied without its -wal: a shorter history that is whole in itself."""
+    (tmp_path / "there").mkdir()
+    (life,) = lives(tmp_path / "there", disk, "wal", "log")
+    found = {name: (tmp_path / "there" / name) for name in ("whole", "without")}
+    state = Disk({str(life.path): (tmp_path / "there" / "j.db").read_bytes()})
+    for call in calls_in(life.path.parent.with_suffix(".log")):
+        if call.path.endswith(".said") and json.loads(call.data) == {"acknowledged": BEFORE + FACTS}:
+            break  # before it is closed, which brings the facts into the file itself
+        state.take(call)
+    files = state.all_kept()
+    assert any(path.endswith("-wal") and content for path, content in files.items())
+    alone = {path: content for path, content in files.items() if path.endswith("/j.db")}
+    digests = digests_of(laid_out(found["whole"], files))
+    assert len(digests) == BEFORE + FACTS
+    with Journal.open(laid_out(found["without"], alone), write=False) as journal:
+        assert (journal.verify(RUN).status, journal.verify(RUN).facts) == ("ok", BEFORE)
+        assert journal.verify(RUN, anchor=digests[-1]).status != "ok"
 
 
 def digests_of(path: Path) -> list[str]:
@@ -155,9 +182,9 @@ def is_lost(path: Path, digests: list[str], where: str) -> bool:
         return True
 
 
-def power_cuts(directory: Path, disk: Path, *, honest: bool) -> list[tuple[str, dict[str, bytes], int]]:
+def power_cuts(directory: Path, disk: Path, mode: str, *, honest: bool) -> list[tuple[str, dict[str, bytes], int]]:
     """(where, the files as the cut found them, facts acknowledged until then) for each call and mixture."""
-    (life,) = lives(directory, disk, "log")
+    (life,) = lives(directory, disk, mode, "log")
     start = {name: (directory / name).read_bytes() for name in ("j.db", "j.db-journal") if (directory / name).exists()}
     state = Disk({str(life.path.with_name(name)): content for name, content in start.items()})
     cuts, acknowledged = [], BEFORE

@@ -67,12 +67,13 @@ def copied(line: Line, file: File, target: Path) -> dict[str, int]:
     return found
 
 
-def row(what: str, told: Told, file: File) -> str:
-    """One line of the table in the test run's output."""
+def row(what: str, told: Told, file: File, found: dict[str, int]) -> str:
+    """One line of the table in the test run's output: what the line counted, and what the facts of the copy say."""
     wasted = max(0, told.sent_bytes - file.size_bytes)
     return (
         f"bad line: {what:<44} {file.size_bytes / MIB:>5.0f} MiB: {told.cuts:>3} cuts {told.resets:>3} resets "
-        f"{told.stalls:>3} stalls, {told.sent_bytes / MIB:>7.2f} MiB sent, {wasted / MIB:>5.2f} wasted"
+        f"{told.stalls:>3} stalls, {told.sent_bytes / MIB:>7.2f} MiB sent, {wasted / MIB:>5.2f} wasted; "
+        f"by the facts {found['interruptions']} cuts, at most {found['wasted_bytes'] / MIB:.2f} wasted"
     )
 
 
@@ -93,11 +94,13 @@ def test_a_file_arrives_whole_and_a_cut_costs_no_more_than_was_on_its_way(
     cluster_line: Line, file: File, tmp_path: Path, faults: Faults, tally: Tally
 ) -> None:
     cluster_line.change(faults)
-    copied(cluster_line, file, tmp_path / "target")
+    found = copied(cluster_line, file, tmp_path / "target")
     told = cluster_line.told()
-    tally(row(str(faults), told, file))
+    tally(row(str(faults), told, file, found))
     assert told.cuts + told.resets + told.stalls > 0 or faults.latency_seconds
     assert told.sent_bytes - file.size_bytes <= (told.cuts + told.resets) * lost_bytes_max(faults) + TALK_BYTES
+    assert told.sent_bytes - file.size_bytes <= found["wasted_bytes"] + (told.cuts + told.resets) * LINES * BLOCK_BYTES + TALK_BYTES
+    assert found["interruptions"] <= told.cuts + told.resets
 
 
 def test_a_line_that_is_cut_at_every_turn_still_brings_the_file(cluster_line: Line, tmp_path: Path, tally: Tally) -> None:
@@ -106,7 +109,7 @@ def test_a_line_that_is_cut_at_every_turn_still_brings_the_file(cluster_line: Li
     cluster_line.change(Faults(cut_every_bytes=MIB // 2))
     found = copied(cluster_line, file, tmp_path / "target")
     told = cluster_line.told()
-    tally(row("cut every 512 KiB", told, file))
+    tally(row("cut every 512 KiB", told, file, found))
     assert found["failures"] == 0
     assert told.cuts >= file.size_bytes // (MIB // 2)
     assert told.sent_bytes < 2 * file.size_bytes
@@ -121,9 +124,9 @@ def test_a_copy_that_is_killed_goes_on_from_what_the_pod_holds(
         until(lambda: cluster_line.told().up_bytes > 8 * MIB)
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    copied(cluster_line, file, tmp_path / "target")
+    found = copied(cluster_line, file, tmp_path / "target")
     told = cluster_line.told()
-    tally(row(f"SIGKILL of the client, {faults}", told, file))
+    tally(row(f"SIGKILL of the client, {faults}", told, file, found))
     assert told.sent_bytes - file.size_bytes <= (1 + told.cuts) * lost_bytes_max(faults) + TALK_BYTES
 
 

@@ -21,8 +21,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator import effects as fx
+from orchestrator.cluster.connection import connect
 from orchestrator.cluster.execs import PING_SECONDS
+from orchestrator.cluster.live import LiveCluster
+from orchestrator.errors import ClusterUnreachable
 from orchestrator.port import WorkloadSeen
+from orchestrator.rehearsal.line import keeping
+from orchestrator.rehearsal.line.faults import Faults
 from tests.cluster.pods import NAMESPACE, Live, place, running, until
 from tests.cluster.servers import Server, mariadb
 from tests.conftest import Tally
@@ -108,6 +113,43 @@ def test_a_load_outlives_a_database_that_stands_still(
     assert database.mark == f"run-1/load loaded {'a' * 64}"
     assert mysql.sql("SELECT COUNT(*) FROM system.t") == str(ROWS)
     tally(f"bad line: a load outlives a database that stands still for {seconds:.0f} s")
+
+
+def test_a_load_goes_on_while_the_line_is_down_and_its_starter_is_dead_and_the_next_client_finds_it(
+    live: Live, mysql: Server, pod: WorkloadSeen, dump: Path
+) -> None:
+    """For how long makes no difference to it: it ends while nobody can look."""
+    jobs = str(dump.parent / "jobs")
+    subprocess.run(["gzip", "-f", dump], check=True)
+    line = keeping.start(live.root, Faults(), 1)
+    effect = fx.StartJob(
+        **place(pod, "db"), directory=jobs, job="load", attempt=1, epoch=1, program="load-mysql",
+        arguments=(str(dump.with_name("dump.sql.gz")), "system", "run-1/load", "a" * 64),
+    )
+    child = os.fork()
+    if child == 0:
+        try:
+            starter = LiveCluster(connect(str(line.kubeconfig), "", NAMESPACE))
+            list(starter.perform(effect, step="s", attempt=1))
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    with LiveCluster(connect(str(line.kubeconfig), "", NAMESPACE)) as cluster, stopped(mysql):
+        assert cluster.pod_job(pod, jobs, "load").state == "running"
+        keeping.stop(live.root)
+        with pytest.raises(ClusterUnreachable):
+            cluster.pod_job(pod, jobs, "load")
+    until(lambda: mysql.sql("SELECT COUNT(*) FROM system.t") == str(ROWS))
+    until(lambda: (Path(jobs) / "load" / "run-1" / "rc").exists())
+    line = keeping.start(live.root, Faults(), 1)
+    with LiveCluster(connect(str(line.kubeconfig), "", NAMESPACE)) as cluster:
+        job = cluster.pod_job(pod, jobs, "load")
+        database = cluster.database(pod, "mysql", "system")
+    keeping.stop(live.root)
+    assert (job.state, job.code) == ("exited", 0)
+    assert database is not None
+    assert database.mark == f"run-1/load loaded {'a' * 64}"
 
 
 @pytest.mark.skipif(not EXHAUSTIVE, reason="it takes its time")

@@ -8,7 +8,12 @@ import pytest
 
 from orchestrator.events import VerificationFailed, VerificationPassed
 from orchestrator.steps.base import DONE, busy
-from orchestrator.steps.check_backend import PATIENCE_SECONDS, BackendPicture, CheckBackend
+from orchestrator.steps.check_backend import (
+    PATIENCE_SECONDS,
+    PATIENCE_SECONDS_MAX,
+    BackendPicture,
+    CheckBackend,
+)
 from tests.steps.seeing import ROLLING, RUNNING, ctx
 
 STEP_ = CheckBackend(
@@ -44,15 +49,22 @@ def test_standing(picture: BackendPicture, standing: str, reason: str) -> None:
 
 
 def test_the_rewrite_is_given_some_time() -> None:
-    assert STEP_.standing(seen({}), ctx(waited_seconds=PATIENCE_SECONDS - 1)).name == "busy"
-    assert STEP_.standing(seen({}), ctx(waited_seconds=PATIENCE_SECONDS)).name == "torn"
+    assert STEP_.standing(seen({}), ctx(waited_seconds=PATIENCE_SECONDS)).name == "busy"
+    assert STEP_.standing(seen({}), ctx(waited_seconds=PATIENCE_SECONDS + 1)).name == "torn"
+
+
+def test_a_large_installation_is_given_more_and_not_for_ever() -> None:
+    large, huge = (seen({}, in_sql={"1": applications}) for applications in (10_000, 10_000_000))
+    assert STEP_.standing(large, ctx(waited_seconds=1299)).name == "busy"
+    assert STEP_.standing(large, ctx(waited_seconds=1300)).name == "torn"
+    assert STEP_.standing(huge, ctx(waited_seconds=PATIENCE_SECONDS_MAX)).name == "torn"
 
 
 @pytest.mark.parametrize(
     ("in_redis", "waited_seconds", "fact", "found"),
     [
         pytest.param({"1": 2, "2": 5}, 0.0, VerificationPassed, {"services": 2, "applications": 7}, id="passed"),
-        pytest.param({"2": 4}, PATIENCE_SECONDS, VerificationFailed, {"services": 1, "applications": 4}, id="failed"),
+        pytest.param({"2": 4}, PATIENCE_SECONDS + 1, VerificationFailed, {"services": 1, "applications": 4}, id="failed"),
     ],
 )
 def test_the_finding_is_a_fact(in_redis: dict[str, int], waited_seconds: float, fact: type, found: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.effects import SwitchSavingOn
+from orchestrator.effects import RewriteAof, SwitchSavingOn
 from orchestrator.port import FileSeen
 from orchestrator.steps.keep_saving import KeepSaving
 from orchestrator.steps.rewrite_aof import AofPicture
@@ -52,3 +52,8 @@ def test_the_running_server_is_told_and_not_restarted() -> None:
     told = [SwitchSavingOn(save="900 1", appendonly="yes", **WHERE)]
     assert list(STEP_.do(picture, ctx())) == told
     assert list(STEP_.undo(picture, ctx(picture))) == told
+
+
+def test_one_that_appends_and_could_not_write_its_aof_is_asked_to_write_it() -> None:
+    picture = seen(redis(save="900 1", appendonly="yes", aof_last_bgrewrite_ok=False))
+    assert list(STEP_.do(picture, ctx(attempt=1))) == [RewriteAof(**WHERE)]

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.effects import ForgetMark, RemovePath, StartJob, StopJob
+from orchestrator.effects import CopyOut, ForgetMark, RemoveCopy, RemovePath, StartJob, StopJob
 from orchestrator.events import DatabaseSaved, RemoteJobExited
 from orchestrator.port import DatabaseSeen, PodJobSeen
 from orchestrator.steps.base import CLEAR, DONE
 from orchestrator.steps.save_database import ATTEMPTS_MAX, SaveDatabase, SavedPicture
-from tests.steps.seeing import FILE, ROLLING, RUNNING, STEP, WHERE, ctx
+from tests.steps.seeing import FILE, OTHER, ROLLING, RUNNING, STEP, WHERE, ctx
 
 STEP_ = SaveDatabase(**STEP, engine="mysql", database="system", directory="/data")
 PATH = "/data/system-before-run.sql.gz"
@@ -93,3 +93,32 @@ def test_the_finding_is_a_fact() -> None:
     assert isinstance(facts[1], DatabaseSaved)
     assert (facts[1].path, facts[1].size_bytes, facts[1].sha256) == (PATH, 9, "ours")
     assert list(STEP_.confirm(seen(RUNS), CLEAR, ctx())) == []
+
+
+# ---- where it is copied out to this machine ------------------------------------------------------------------
+
+OUT = STEP_.model_copy(update={"is_copied_out": True})
+NAME = "system-before-run.sql.gz"
+
+
+@pytest.mark.parametrize(
+    ("picture", "standing", "restored"),
+    [
+        pytest.param(seen(), "clear", "done", id="not-saved"),
+        pytest.param(seen(WELL, file=FILE), "clear", "clear", id="saved-in-the-pod"),
+        pytest.param(seen(WELL, file=FILE, kept=FILE), "clear", "clear", id="and-copied-out"),
+        pytest.param(seen(WELL, kept=FILE), "done", "clear", id="and-removed-from-the-pod"),
+    ],
+)
+def test_standing_of_one_that_is_copied_out(picture: SavedPicture, standing: str, restored: str) -> None:
+    assert OUT.standing(picture, ctx()).name == standing
+    assert OUT.restored(picture, ctx(seen())).name == restored
+
+
+def test_it_is_copied_out_before_it_is_removed_and_not_twice() -> None:
+    out = CopyOut(path=PATH, target=NAME, size_bytes=FILE.size_bytes, sha256=FILE.sha256, **WHERE)
+    gone = RemovePath(path=PATH, **WHERE)
+    assert list(OUT.do(seen(WELL, file=FILE), ctx())) == [out, gone]
+    assert list(OUT.do(seen(WELL, file=FILE, kept=FILE), ctx())) == [gone]
+    assert list(OUT.do(seen(WELL, file=FILE, kept=OTHER), ctx())) == [out, gone], "another one of that name is no copy of it"
+    assert list(OUT.undo(seen(WELL, kept=FILE), ctx(seen())))[-1] == RemoveCopy(target=NAME)

@@ -218,20 +218,19 @@ class SqlCluster(AppsCluster):
         if system and system.content in (EMPTY, TORN):
             raise Impossible(f"{HOOKS[0]} migrates a database that is {system.content.label}")
 
-    def replace_pod(self, name: str) -> None:
-        """What is on no volume goes with its pod: all of zync-database, which is empty then (T5)."""
-        super().replace_pod(name)
-        if name == "zync-database":
-            self.volumes[name] = {}
-            self.databases["zync_production"] = replace(self.databases["zync_production"], content=EMPTY, mark="")
+    def roll_out(self, effect: fx.RollOut, at: dict[str, Any]) -> ev.EffectFact:
+        if effect.workload == "zync-database":
+            raise Impossible("zync-database is restarted: its data goes with its pod (T5)")
+        return super().roll_out(effect, at)
 
     def replaced(self, name: str) -> None:
-        """zync-database has no volume (T5); a system database keeps what is in its data directory."""
+        """A system database keeps what is in its data directory; zync-database has no volume, and is empty then (T5)."""
         super().replaced(name)
         if name == "system-memcache":
             self.cached = ""
         if name == "zync-database":
-            raise Impossible("zync-database was restarted: its data is gone")
+            self.volumes[name] = {}
+            self.databases["zync_production"] = replace(self.databases["zync_production"], content=EMPTY, mark="")
 
     def rewrite_backend(self) -> None:
         super().rewrite_backend()

@@ -48,7 +48,7 @@ class WholeCluster(StorageCluster):
                 "manager": self.manager(self.external, is_s3=self.is_s3), "databases": self.sql_workloads(),
                 "storage": None if self.is_s3 else self.storage_mount(), "apps": self.app_workloads(),
                 "hook_jobs": HOOKS if self.has_hooks else (), "superdomain": DOMAIN,
-                "objects": {what: self.compared(what) for what in OBJECTS if not what.startswith("API")},
+                "objects": {what.replace("/", " "): self.compared(what) for what in OBJECTS if not what.startswith("API")},
             }
         )  # fmt: skip
 
