@@ -57,6 +57,7 @@ EPILOG = "Stand-ins: " + " ".join(REHEARSAL["rehearsal"])
 BundlePath = Annotated[
     Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle. [default: a generated sample]", show_default=False)
 ]
+Down = Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left, and remove its files.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Begin without an installation: its objects are restored first.")]
 DieAt = Annotated[
     int | None,
@@ -89,7 +90,7 @@ def rehearse(
     bandwidth: Bandwidth = None,
     reset_rate: ResetRate = None,
     seed: Seed = None,
-    down: Annotated[bool, typer.Option("--down", help="Stop every embedded cluster that was left, and remove its files.")] = False,
+    down: Down = False,
     journal: JournalPath = None,
     patience: Patience = None,
     verbose: Verbose = False,
@@ -106,20 +107,16 @@ def rehearse(
     Exit status: as `restore run`; 6 when the data is not there, a rollback is not exact, or a death came to a wrong end.
     """
     if down:
-        count = stop_all()
-        printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
+        stop_all()
         return
     refuse_other_words(context, is_matrix=crash_matrix)
-    said = wiring.options_of(
-        only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible
-    )
+    said = wiring.options_of(only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible)
     if crash_matrix:
         carry_out(case_of(release, database, said, seed), base(), Extent(pairs, sample, at), verbose=verbose, output=output)
         return
     how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
     faults = Faults(
-        cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
-        resets_per_mib=reset_rate or 0.0,
+        cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0, resets_per_mib=reset_rate or 0.0
     )
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
@@ -309,11 +306,11 @@ def end(cluster: Rehearsed) -> None:
     shutil.rmtree(cluster.root, ignore_errors=True)
 
 
-def stop_all() -> int:
-    """Stop what runs, and remove what the stopped ones have left on the disk."""
+def stop_all() -> None:
+    """Stop what runs, remove what the stopped ones have left on the disk, and say how many there were."""
     from orchestrator.rehearsal import lifecycle
 
     stopped = lifecycle.stop_all(base())
     for root in base().glob("*"):
         shutil.rmtree(root, ignore_errors=True)
-    return stopped
+    printer.say(f"stopped {stopped} embedded cluster{'' if stopped == 1 else 's'}")
