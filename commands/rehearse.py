@@ -110,17 +110,13 @@ def rehearse(
         printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
         return
     refuse_other_words(context, is_matrix=crash_matrix)
-    said = wiring.options_of(
-        only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible
-    )
+    said = wiring.options_of(only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible)
     if crash_matrix:
         carry_out(case_of(release, database, said, seed), base(), Extent(pairs, sample, at), verbose=verbose, output=output)
         return
     how = How(fresh, die_at, rollback, patience or 0.0, verbose, output)
-    faults = Faults(
-        cut_every or 0, *(stall or (0, 0.0)), latency_seconds=latency or 0.0, bytes_per_second=bandwidth or 0,
-        resets_per_mib=reset_rate or 0.0,
-    )
+    stall_bytes, stall_seconds = stall or (0, 0.0)
+    faults = Faults(cut_every or 0, stall_bytes, stall_seconds, latency or 0.0, bandwidth or 0, reset_rate or 0.0)
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
     kubeconfig = over_the_line(cluster, bundle, said, wiring.open_journal(journal, write=True), faults, seed, how)

@@ -180,16 +180,18 @@ def bring_back(
 
 
 def restart_other_back(found: Installation, other: RedisWorkload) -> AnyStep:
-    return restart_with(found, other, ())
+    return restart_with(found, other, (), may_append=True)
 
 
-def restart_with(found: Installation, redis: RedisWorkload, cites: tuple[str, ...]) -> AnyStep:
+def restart_with(
+    found: Installation, redis: RedisWorkload, cites: tuple[str, ...], *, may_append: bool = False
+) -> AnyStep:
     return RollOut(
         id=f"restart-{redis.name}-with-saving", title=f"restart {redis.name} with saving",
         needs=(SAVING_BACK,), cites=cites, applies=SAVING_BACK, lane=redis.name,
         workload_kind=redis.kind, workload=redis.name, configmap=found.configmap, key=found.key,
         save=original_save(found, redis),
-        appendonly=original_appendonly(found), proof=redis.aof_proof if is_appending(found) else "",
+        appendonly=original_appendonly(found), proof=redis.aof_proof if is_appending(found) else "", may_append=may_append,
     )
 
 

@@ -49,6 +49,7 @@ class RollOut(Step):
     keeps: Mapping[str, str] = {}  # path -> sha256 that this restart must not change
     save_back: str = ""  # and what it has to answer on the way back, where no picture was taken
     appendonly_back: Literal["yes", "no"] = "no"
+    may_append: bool = False  # on the way back: it was told to in the meantime, and must not lose what it has written since
     proof: str = ""  # the AOF without which a server with `appendonly yes` would start empty
 
     @property
@@ -124,7 +125,8 @@ class RollOut(Step):
         assert picture.redis and picture.workload
         before = cast("RolloutPicture | None", self.picture(ctx.before))
         if before is None:
-            is_back = (picture.redis.save, picture.redis.appendonly) == (self.save_back, self.appendonly_back)
+            appends = (self.appendonly_back, "yes") if self.may_append else (self.appendonly_back,)
+            is_back = picture.redis.save == self.save_back and picture.redis.appendonly in appends
             return DONE if is_back else CLEAR
         assert before.workload and before.redis
         is_back = (

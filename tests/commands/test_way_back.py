@@ -291,7 +291,8 @@ def test_the_rollback_stops_where_somebody_else_was_and_tells_it_three_ways(told
 
 
 def test_the_status_says_which_steps_are_back_and_which_are_not(told: Told) -> None:
-    found = json.loads(told.said["second status json"])["rollback"]
+    assert [told.codes[name] for name in ("first status", "second status", "second status json", "last status")] == [5, 5, 5, 0]
+    found = json.JSONDecoder().raw_decode(told.said["second status json"])[0]["rollback"]  # then the error, on stderr
     assert set(found["drift"]) == {"switch-saving-back", "apply-secret-system-smtp", "sync-system-storage"}
     assert "restart-system-app" in found["back"]
     assert {"sync-system-storage", "scale-down-system-app"} <= set(found["not_back"])

@@ -122,6 +122,13 @@ def test_the_way_back_of_an_edit_that_came_into_force_without_us(picture: Rollou
     assert list(step.undo(picture, ctx())) == [start(NOW)]
 
 
+def test_the_way_back_of_one_that_was_told_to_append_meanwhile() -> None:
+    """It is not restarted from a file of before: what it appends comes back by the operator's next restart."""
+    told = seen(RUNNING, redis(appendonly="yes"))
+    assert WITH.restored(told, ctx()).name == "clear"
+    assert WITH.model_copy(update={"may_append": True}).restored(told, ctx()).name == "done"
+
+
 @pytest.mark.parametrize(
     ("now", "before", "mark"),
     [

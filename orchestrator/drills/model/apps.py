@@ -345,7 +345,7 @@ class AppsCluster(ModelCluster):
         }  # fmt: skip
 
     def template_marks(self) -> dict[str, str | None]:
-        return {app.name: app.restarted_at for app in self.apps.values()}
+        return super().template_marks() | {app.name: app.restarted_at for app in self.apps.values()}
 
 
 def at_path(spec: Any, path: Sequence[str]) -> FieldSeen:

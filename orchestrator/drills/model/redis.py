@@ -173,8 +173,8 @@ class ModelCluster:
         return found if "backend-redis" in parts else found | {"backend-redis": None}
 
     def template_marks(self) -> dict[str, str | None]:
-        """When each program's template says that it was restarted: here are none but the two Redis."""
-        return {}
+        """When each program's template says that it was restarted."""
+        return {server.name: server.restarted_at for server in self.servers.values()}
 
     # ---- Reader --------------------------------------------------------------------------------
 
