@@ -1,9 +1,10 @@
 """How a large file gets into a pod: `restore`'s copy beside `kubectl cp` and `kubectl exec -i`.
 
-    python -m benchmarks.transfer [--size-mib 1024] [--rounds 3] [--cut-mib 32] [--directory DIR]
+    python -m benchmarks.transfer [--size-mib 1024] [--rounds 3] [--each-mib 64] [--cut-mib 32] [--directory DIR]
 
 First over a good line: all take turns in every round, so that a slow moment of the machine hits all of them;
-printed is the median, and its ratio to the fastest peer. Then through a line that is cut after so many MiB
+printed is the median, and its ratio to the fastest peer. The same where each connection carries no more than so many
+MiB a second, as on a server that is the limit. Then through a line that is cut after so many MiB
 (orchestrator/rehearsal/line): every peer has TRIES tries, and what became of the file is told as it is.
 Restore tries again as its engine does, from what the pod holds.
 
@@ -183,17 +184,17 @@ def cluster(directory: Path) -> Iterator[Path]:
         lifecycle.stop(root)
 
 
-def over_good_line(root: Path, file: File, directory: Path, rounds: int) -> None:
+def in_turns(root: Path, kubeconfig: Path, file: File, directory: Path, rounds: int, what: str) -> None:
     taken: dict[str, list[Went]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, argv in CONTESTANTS.items():
             target = directory / f"target-{name.replace(' ', '-')}-{number}"
-            words = argv(root / "kubeconfig", file, str(target))
+            words = argv(kubeconfig, file, str(target))
             taken[name].append(went(root, words, file, target, directory / "log"))
             target.unlink(missing_ok=True)
     rates = {name: file.size_bytes / MIB / median(w.seconds for w in all_) for name, all_ in taken.items()}
     best = max(rate for name, rate in rates.items() if name != "restore")
-    say(f"\n{file.size_bytes // MIB} MiB over a good line, {rounds} rounds, medians")
+    say(f"\n{file.size_bytes // MIB} MiB over {what}, {rounds} rounds, medians")
     say(f"{'':<18}{'MiB/s':>8}{'ratio':>8}{'client CPU s':>14}{'server CPU s':>14}{'memory MiB':>12}  outcome")
     for name, all_ in taken.items():
         outcome = "whole" if all(w.is_equal and w.code == 0 for w in all_) else "NOT WHOLE"
@@ -203,6 +204,18 @@ def over_good_line(root: Path, file: File, directory: Path, rounds: int) -> None
             f"{name:<18}{rates[name]:>8.0f}{rates[name] / best:>8.2f}{cpu:>14.1f}{server:>14.1f}{memory:>12.0f}  "
             f"{outcome}"
         )
+
+
+def over_good_line(root: Path, file: File, directory: Path, rounds: int) -> None:
+    in_turns(root, root / "kubeconfig", file, directory, rounds, "a good line")
+
+
+def over_narrow_connections(root: Path, file: File, directory: Path, rounds: int, each_bytes: int) -> None:
+    """The line takes CPU of the same machine as well: it is one more Python process that every byte goes through."""
+    line = keeping.start(root, Faults(bytes_per_second_each=each_bytes), 0)
+    what = f"a line on which each connection carries {each_bytes // MIB} MiB/s"
+    in_turns(root, line.kubeconfig, file, directory, rounds, what)
+    keeping.stop(root)
 
 
 def over_cut_line(root: Path, file: File, directory: Path, cut_every_bytes: int, seed: int) -> None:
@@ -241,6 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="a large file into a pod, over a good line and over a bad one")
     parser.add_argument("--size-mib", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--each-mib", type=int, default=64, help="MiB/s of a connection; 0 leaves that out")
     parser.add_argument("--cut-mib", type=int, default=32, help="0 leaves the bad line out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--directory", type=Path, help="where the file and the cluster are; three times the size")
@@ -256,6 +270,8 @@ def main() -> None:
         with cluster(directory) as root:
             if given.rounds:
                 over_good_line(root, file, directory, given.rounds)
+            if given.rounds and given.each_mib:
+                over_narrow_connections(root, file, directory, given.rounds, given.each_mib * MIB)
             if given.cut_mib:
                 over_cut_line(root, file, directory, given.cut_mib * MIB, given.seed)
 

@@ -193,6 +193,8 @@ def notes(found: Installation, bundle: BundleReport, parts: tuple[str, ...], opt
         yield "dumps are copied into the pods before system-app is stopped"
         if "backend-redis" not in parts and found.workload("backend-redis"):
             yield "what system-app's post hook writes into backend-redis, which is not restored, is not taken back by a rollback"
+        if "zync" not in parts and databases.zync_apps(found):
+            yield "what zync notes in its own database, which is not restored, is not taken back by a rollback"
     if "system-storage" in parts and found.storage:
         yield (
             f"system-storage is reached through a pod of {found.storage.workload}; where none is ready while system-app is "

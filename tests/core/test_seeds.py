@@ -28,7 +28,7 @@ from orchestrator.recorder import Recorder
 from orchestrator.steps import AnyStep
 from orchestrator.steps.base import DONE, Context, Standing, busy, torn
 from orchestrator.steps.check_workloads import CheckWorkloads
-from orchestrator.steps.load_dump import LoadDump
+from orchestrator.steps.run_rake import RunRake
 from orchestrator.steps.save_replica_spec import SaveReplicaSpec
 from orchestrator.steps.scale_workload import ScaleWorkload
 from orchestrator.steps.sync_directory import SyncDirectory
@@ -126,15 +126,15 @@ class Forgetful(Recorder):
         self.state = self._tentative = replace(self.state, holder="")
 
 
-class BelievedLoad(LoadDump):
-    """Done, once it was begun."""
+class BelievedTask(RunRake):
+    """Done, without a look."""
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
-        return DONE if ctx.attempt else super().standing(seen, ctx)
+        return DONE
 
 
 class BelievedScale(ScaleWorkload):
-    """The same for a workload."""
+    """Done, once it was begun."""
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         return DONE if ctx.attempt else super().standing(seen, ctx)
@@ -176,7 +176,7 @@ def with_steps(wrong: type[AnyStep]) -> Callable[[Plan], Plan]:
         pytest.param(Craft(writer=Trusting), "epoch", id="appends-after-a-take-over"),
         pytest.param(Craft(writer=Unchained), "chain", id="facts-without-their-chain"),
         pytest.param(Craft(recorder=Forgetful), "fold", id="a-state-of-its-own"),
-        pytest.param(Craft(plan=with_steps(BelievedLoad)), "end", id="a-load-without-its-probe"),
+        pytest.param(Craft(plan=with_steps(BelievedTask)), "end", id="a-task-without-its-probe"),
         pytest.param(Craft(plan=with_steps(BelievedScale)), "sound", id="a-stop-without-its-probe"),
         pytest.param(Craft(plan=with_steps(BelievedBack)), "identity", id="a-way-back-without-its-probe"),
         pytest.param(Craft(plan=with_steps(NeverReady)), "ending", id="a-step-that-never-ends"),

@@ -121,6 +121,7 @@ def test_a_stall_comes_at_its_byte_and_passes(line: Line) -> None:
     [
         pytest.param(Faults(latency_seconds=0.2), 0.4, id="latency-there-and-back"),
         pytest.param(Faults(bytes_per_second=4 * MIB), 0.45, id="bandwidth-for-2-MiB"),
+        pytest.param(Faults(bytes_per_second_each=4 * MIB), 0.45, id="bandwidth-of-a-connection-for-2-MiB"),
     ],
 )
 def test_a_slow_line_is_no_faster_than_it_may_be(line: Line, faults: Faults, at_least_seconds: float) -> None:

@@ -25,7 +25,8 @@ class Faults:
     """0 is: never, or without a limit.
 
     `latency_seconds` is added to each direction; `bytes_per_second` is what all connections share in one
-    direction; `resets_per_mib` how often a connection is reset for each MiB that it has carried.
+    direction, `bytes_per_second_each` what one of them may carry; `resets_per_mib` how often a connection is
+    reset for each MiB that it has carried.
     """
 
     cut_every_bytes: int = 0
@@ -34,6 +35,7 @@ class Faults:
     latency_seconds: float = 0.0
     bytes_per_second: int = 0
     resets_per_mib: float = 0.0
+    bytes_per_second_each: int = 0
 
     def __str__(self) -> str:
         said = [
@@ -42,6 +44,7 @@ class Faults:
             if self.stall_every_bytes else "",
             f"{self.latency_seconds * 1000:g} ms late" if self.latency_seconds else "",
             f"{in_bytes(self.bytes_per_second)}/s" if self.bytes_per_second else "",
+            f"{in_bytes(self.bytes_per_second_each)}/s for each connection" if self.bytes_per_second_each else "",
             f"{self.resets_per_mib:g} resets per MiB" if self.resets_per_mib else "",
         ]  # fmt: skip
         return ", ".join(filter(None, said)) or "no faults"

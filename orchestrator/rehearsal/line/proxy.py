@@ -32,6 +32,7 @@ class Flow:
 
     passed_bytes: int = 0
     lost_bytes: int = 0
+    free_at: float = 0.0  # when it may carry the next bytes, by the loop's clock
 
 
 @dataclass
@@ -83,7 +84,6 @@ class Proxy:
         self._cut_at = self._stall_at = 0
         self._passing = asyncio.Event()
         self._waking: asyncio.TimerHandle | None = None
-        self._free_at = {"up": 0.0, "down": 0.0}
         self.change(faults)
         self._passing.set()
 
@@ -189,17 +189,22 @@ class Proxy:
             room = [float(PIECE_BYTES), connection.reset_at_bytes - connection.passed_bytes]
             room += [self._cut_at - self.passed_bytes] if faults.cut_every_bytes else []
             room += [self._stall_at - self.passed_bytes] if faults.stall_every_bytes else []
-            room += [faults.bytes_per_second / STEPS_PER_SECOND] if faults.bytes_per_second else []
+            limits = (faults.bytes_per_second, faults.bytes_per_second_each)
+            room += [limit / STEPS_PER_SECOND for limit in limits if limit]
             return max(1, int(min(room)))
         return 0
 
-    async def turn(self, direction: Direction, size_bytes: int) -> None:
-        """Wait for the line to be free for so many bytes."""
-        if self.faults.bytes_per_second:
-            now = asyncio.get_running_loop().time()
-            free_at = max(now, self._free_at[direction])
-            self._free_at[direction] = free_at + size_bytes / self.faults.bytes_per_second
-            await asyncio.sleep(free_at - now)
+    async def turn(self, direction: Direction, own: Flow, size_bytes: int) -> None:
+        """Wait for the line, and for this connection's share of it, to be free for so many bytes."""
+        shared, now = self.flows[direction], asyncio.get_running_loop().time()
+        due_at = now
+        for flow, limit in ((shared, self.faults.bytes_per_second), (own, self.faults.bytes_per_second_each)):
+            if limit:
+                free_at = max(now, flow.free_at)
+                flow.free_at = free_at + size_bytes / limit
+                due_at = max(due_at, free_at)
+        if due_at > now:
+            await asyncio.sleep(due_at - now)
 
 
 class Way:
@@ -245,7 +250,7 @@ class Way:
                 await asyncio.sleep(0)  # where this connection was ended, here it ends
                 continue
             self.count(size)
-            await self._proxy.turn(self._direction, size)
+            await self._proxy.turn(self._direction, self._flow, size)
             await loop.sock_sendall(self._sink, left[:size])
             left = left[size:]
 
@@ -257,7 +262,7 @@ class Way:
 
 def pieces_max(faults: Faults) -> int:
     """What has to be on its way at once for the bandwidth to be reached in spite of the latency."""
-    late_bytes = faults.latency_seconds * (faults.bytes_per_second or BYTES_PER_SECOND)
+    late_bytes = faults.latency_seconds * (faults.bytes_per_second or faults.bytes_per_second_each or BYTES_PER_SECOND)
     return max(PIECES_MAX, int(late_bytes / PIECE_BYTES))
 
 
