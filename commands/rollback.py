@@ -53,7 +53,8 @@ def rollback(
     turn = to_roll_back(to)
     with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
         cluster.copies.directory = wiring.copies_of(ledger)
-        tell_the_keys(loaded, cluster)
+        if not dry_run or output is Output.table:
+            tell_the_keys(loaded, cluster)
         if dry_run:
             show(loaded, cluster, turn(loaded.state), output)
             return

@@ -131,7 +131,7 @@ def look(loaded: Loaded, state: RunState, reader: Reader, name: str) -> Standing
 
 
 def keys_since(loaded: Loaded, reader: Reader) -> list[str]:
-    """Each Redis with the keys that it held when this run had counted them last, and now, in words.
+    """Each Redis that holds another number of keys than when this run had counted them last, in words.
 
     A Redis under 3scale is written to with every call, so that is told and not asked about.
     """
@@ -142,7 +142,7 @@ def keys_since(loaded: Loaded, reader: Reader) -> list[str]:
         found = reader.redis(workload) if workload is not None and workload.pod else None
         if found is not None:
             then, now = sum((left.get("redis") or {}).get("keys", {}).values()), sum(found.keys.values())
-            said.append(f"{name} held {then} keys as this run left it, and holds {now} now")
+            said += [f"{name} held {then} keys as this run left it, and holds {now} now"] if now != then else []
     return said
 
 
