@@ -66,6 +66,7 @@ def reread(connection: Connection, refused: Configuration) -> bool:
 def client(kubeconfig: str, context: str) -> tuple[ApiClient, dict[str, Any]]:
     """A client without hidden retries, and the context that it was made from."""
     import urllib3
+    import yaml
     from kubernetes import config
     from kubernetes.client import Configuration
 
@@ -81,9 +82,9 @@ def client(kubeconfig: str, context: str) -> tuple[ApiClient, dict[str, Any]]:
             config_file=kubeconfig or None, context=chosen["name"], persist_config=False,
             client_configuration=settings,
         )
-    except (config.ConfigException, OSError, LookupError, TypeError, AttributeError, ValueError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, LookupError, TypeError, AttributeError, ValueError) as error:
         where = kubeconfig or "the default kubeconfig"
-        is_shapeless = isinstance(error, TypeError | AttributeError | LookupError)
+        is_shapeless = isinstance(error, yaml.YAMLError | TypeError | AttributeError | LookupError)
         why = "it is no kubeconfig: that is a YAML mapping with clusters, users and contexts" if is_shapeless else str(error).splitlines()[0]
         raise UsageWrong(f"{where} cannot be used: {why}", hint="restore plan --kubeconfig FILE BUNDLE") from error
     settings.retries = urllib3.Retry(0, respect_retry_after_header=False)  # retries are facts, and ours
