@@ -240,8 +240,10 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
             f"{wrong[0].workload} {wrong[0].database} is not what the backup holds", hint="restore runs"
         )
     tell = printer.say if output is Output.table else printer.tell
-    tell("proof: every key with its value and expiry, every row, every file and every host of the backup is there")
-    tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
+    what = "every key with its value and expiry, every row, every file and every host of the backup is there"
+    tell(f"proof: {what}, as far as it was restored: {', '.join(parts)}")
+    if not {"backend-redis", "system-redis"}.isdisjoint(parts):
+        tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
 def take_back(

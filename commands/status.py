@@ -113,7 +113,7 @@ def show(ledger: Journal, run: str, state: RunState, output: Output) -> None:
     printer.say(f"run {run}: {found['state']}{cleaned}" + (f", {state.reason}" if state.reason else ""))
     printer.say(f"journal head {found['head']}")
     rows = [
-        (s["step"], s["status"], s["attempts"], s["seconds"] if s["seconds"] is not None else "-", s["reason"])
+        (s["step"], f"{s['status']}, in doubt" if s["in_doubt"] else s["status"], s["attempts"], s["seconds"] if s["seconds"] is not None else "-", s["reason"])
         for s in found["steps"]
     ]
     printer.table(("STEP", "STATUS", "ATTEMPTS", "SECONDS", "REASON"), rows)

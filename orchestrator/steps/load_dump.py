@@ -325,6 +325,10 @@ class LoadDump(Step):
         where = f"{self.workload_kind.lower()}/{self.workload}"
         if self.engine == "mysql":
             load = f"MYSQL_PWD=$MYSQL_ROOT_PASSWORD mysql -uroot {self.database}"
-        else:
-            load = f"psql -v ON_ERROR_STOP=1 -1 {self.database}"
-        return (f"{tool} exec {where} -- sh -c 'gzip -dc {self.staged} | {load}'",)
+            return (f"{tool} exec {where} -- sh -c 'gzip -dc {self.staged} | {load}'",)
+        owner = f" -O {self.owner}" if self.owner else ""
+        return (
+            f"{tool} exec {where} -- dropdb --if-exists {self.database}",
+            f"{tool} exec {where} -- createdb -T template0{owner} {self.database}",
+            f"{tool} exec {where} -- sh -c 'gzip -dc {self.staged} | psql -v ON_ERROR_STOP=1 -1 {self.database}'",
+        )

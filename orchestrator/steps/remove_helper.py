@@ -50,6 +50,9 @@ class RemoveHelper(Step):
     def undo(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield from self.do(seen, ctx)
 
+    def shell(self, tool: str) -> tuple[str, ...]:
+        return (f"{tool} delete pod restore-helper-RUN --ignore-not-found",)
+
     def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
         if reader.workload(HELPER, helper_of(ctx)) is not None:
             yield fx.RemoveHelper(helper=helper_of(ctx), run=ctx.run)
