@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import traceback
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -79,22 +80,44 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # the same as Ctrl-C, in every verb
     atexit.register(printer.let_go)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: there is nobody to be told
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  it is open for as long as the program runs
     try:
         app()
     except RestoreError as error:
-        printer.error(error.message, hint=error.hint)
-        if isinstance(error, Interrupted):
-            os._exit(INTERRUPTED)  # what hangs on a dead line must not keep whoever wants to end
-        sys.exit(exit_code(error))
+        leave(error)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except printer.OutputLost as error:
         printer.error(f"the output cannot be written: {error}", hint="restore runs")
         sys.exit(BUG)
-    except Exception:
+    except Exception as error:
+        if (known := of_the_journal(error)) is not None:
+            leave(known)
         traceback.print_exc()
         printer.error("this is a bug; please report it with the lines above. The journal is intact")
         sys.exit(BUG)
+
+
+def leave(error: RestoreError) -> NoReturn:
+    printer.error(error.message, hint=error.hint)
+    if isinstance(error, Interrupted):
+        os._exit(INTERRUPTED)  # what hangs on a dead line must not keep whoever wants to end
+    sys.exit(exit_code(error))
+
+
+def of_the_journal(error: Exception) -> RestoreError | None:
+    """An error of the journal that came up where no verb had a word for it; None for any other."""
+    from orchestrator.runs import explained
+
+    try:
+        with explained():
+            raise error
+    except RestoreError as known:
+        return known
+    except Exception:
+        return None
 
 
 if __name__ == "__main__":

@@ -159,6 +159,8 @@ def ended_by_signals(interruption: Interruption) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if interruption.is_asked and number != signal.SIGHUP:
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h")  # the table of lanes had hidden the cursor
             os._exit(INTERRUPTED)  # as a kill -9: the journal has what is needed to go on
         if not interruption.is_asked:
             interruption.ask()

@@ -134,7 +134,7 @@ Patience = Annotated[
 
 def run_id(text: str) -> str:
     """Run ids are plain ASCII: anything else names no run, and may not even be text."""
-    if not text.isascii():
+    if not text.isascii() or not text.strip():
         raise RunUnknown(f"there is no run {text!a}", hint="restore runs")
     return text
 

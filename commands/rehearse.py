@@ -120,7 +120,7 @@ def rehearse(
     faults = Faults(cut_every or 0, stall_bytes, stall_seconds, latency or 0.0, bandwidth or 0, reset_rate or 0.0)
     cluster = begin(release.value, size.value, database.value, said, is_sample=bundle is None, fresh=fresh)
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
-    kubeconfig = over_the_line(cluster, bundle, said, wiring.open_journal(journal, write=True), faults, seed, how)
+    kubeconfig = over_the_line(cluster, bundle, said, wiring.open_journal(journal, write=True, create=True), faults, seed, how)
     if keep:
         (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
     else:

@@ -9,6 +9,7 @@ import typer
 
 from commands import printer, wiring
 from commands.options import JournalPath, Output, OutputAs, Run
+from orchestrator.errors import UsageWrong
 
 
 class Verdict(enum.StrEnum):
@@ -27,13 +28,14 @@ def resolve(
 ) -> None:
     """Decide about a step that is in doubt; `restore resume`, or `restore rollback`, goes on from there.
 
-    Exit status: 0 recorded, 10 unknown run, 11 held by another process, 21 the step waits for no decision.
+    Exit status: 0 recorded, 2 no reason was given, 10 unknown run, 11 held by another process, 21 the step waits for no decision.
     """
     from orchestrator.clock import SystemClock
-    from orchestrator.errors import UsageWrong
     from orchestrator.events import DecisionRecorded
     from orchestrator.runs import record_decision, refuse_unsound, user
 
+    if not reason.strip():
+        raise UsageWrong("whoever decides says why", hint=f"restore resolve {run} {step} --as {as_.value} --reason TEXT")
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
     if step not in loaded.state.steps:

@@ -79,7 +79,7 @@ def run(
     )
     report = wiring.sound_bundle(bundle, said)
     with wiring.live_cluster(kubeconfig, context, namespace, bundle) as cluster:
-        ledger = wiring.open_journal(journal, write=True)
+        ledger = wiring.open_journal(journal, write=True, create=True)
         uid = wiring.looked_up(cluster, lambda: namespace_uid(cluster, cluster.connection.namespace))
         refuse_over_an_open_run(ledger, uid)
         made, found, warnings = wiring.sound_plan(cluster, report, said, is_to_run=True)

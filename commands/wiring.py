@@ -41,13 +41,13 @@ def journal_path(given: Path | None) -> Path:
     return user_state_path("restore") / "journal.db"
 
 
-def open_journal(given: Path | None, *, write: bool) -> Journal:
-    """The journal at its path. Raises RunUnknown where there is none to read."""
+def open_journal(given: Path | None, *, write: bool, create: bool = False) -> Journal:
+    """The journal at its path. Raises RunUnknown where there is none, and none is to be made."""
     from journal import Journal
     from orchestrator.runs import explained
 
     path = journal_path(given)
-    if not write and not path.exists():
+    if not create and not path.exists():
         raise RunUnknown(f"there is no journal at {path}", hint="restore runs")
     with explained():
         return Journal.open(path, write=write)

@@ -21,7 +21,7 @@ from orchestrator.fencing import awake_seconds
 from orchestrator.port import Guard
 
 TTL_SECONDS = 60.0
-RENEW_SECONDS = 15.0
+RENEW_SECONDS = 5.0  # so far behind is the head that the Lease notes, at most
 HURRIED_SECONDS = 3.0  # a cluster that does not answer keeps nobody longer who wants to end
 LOOK_SECONDS = 2.0  # for so long a look at the Lease on the cluster counts; the journal is looked at each time
 
@@ -97,6 +97,8 @@ class LeaseKeeper:
     def _is_ours(self, noted: str) -> bool:
         """Whether a head that was noted outside the journal, SEQ:DIGEST, is in the run's chain."""
         seq, _, digest = noted.partition(":")
+        if not seq.isdecimal():
+            return False
         record = next(iter(self._journal.read(self._lease.run, after=int(seq) - 1)), None)
         return record is not None and (record.seq, record.digest) == (int(seq), digest)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from journal import Journal, Lease, holder_in_words, holder_is_alive
 from orchestrator import events as ev
 from orchestrator.clock import Clock, label
-from orchestrator.cluster.leases import LeaseSeen, free, lease_seen
+from orchestrator.cluster.leases import LeaseSeen, free, lease_seen, number
 from orchestrator.cluster.rest import Rest
 from orchestrator.errors import PlanChanged, RunHeldElsewhere
 from orchestrator.runs import Loaded, record_alone, user
@@ -99,7 +99,7 @@ def refuse_two_pasts(locks: Locks) -> None:
     seen = locks.lease
     if seen is None or seen.run != locks.run or locks.loaded is None or not seen.head:
         return
-    if int(seen.head.partition(":")[0]) > locks.loaded.state.seq:
+    if number(seen.head.partition(":")[0]) > locks.loaded.state.seq:
         raise PlanChanged(
             f"the Lease on the cluster notes fact {seen.head.partition(':')[0]} of {locks.run}, and this journal ends at "
             f"{locks.loaded.state.seq}: the run was carried on with another journal",

@@ -111,7 +111,7 @@ class InstallationLease:
         """Whether somebody else has it: a holder whose time is not over, or a later epoch of our run."""
         spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
         holder, run = spec.get("holderIdentity") or "", notes.get(RUN, "")
-        is_later = run == self._run and int(notes.get(EPOCH) or 0) > self._epoch
+        is_later = run == self._run and number(notes.get(EPOCH)) > self._epoch
         is_held = bool(holder) and not self._has_expired(spec) and holder_is_alive(holder) is not False
         if is_later or (is_held and (run, holder) != (self._run, self._holder)):
             raise RunHeldElsewhere(
@@ -203,7 +203,7 @@ def lease_seen(rest: Rest) -> LeaseSeen | None:
     spec, notes = found.get("spec") or {}, found["metadata"].get("annotations") or {}
     until = renewed_at(spec)
     return LeaseSeen(
-        holder=str(spec.get("holderIdentity") or ""), run=str(notes.get(RUN, "")), epoch=int(notes.get(EPOCH) or 0),
+        holder=str(spec.get("holderIdentity") or ""), run=str(notes.get(RUN, "")), epoch=number(notes.get(EPOCH)),
         head=str(notes.get(HEAD, "")), open_run=str(notes.get(OPEN, "")), since=str(spec.get("acquireTime") or ""),
         until=label(until + duration(spec)) if until else "", stolen=str(notes.get(STOLEN, "")),
     )
@@ -226,6 +226,11 @@ def free(rest: Rest, run: str, *, epoch: int, head: str, stolen: str, is_given_u
     if is_given_up and notes.get(OPEN) == run:
         notes[OPEN] = ""
     rest.send("PUT", path_of(rest), body=found)
+
+
+def number(text: object) -> int:
+    """An epoch, or the fact of a head, as it was noted; 0 where somebody has written something else there."""
+    return int(str(text)) if str(text).isdecimal() else 0
 
 
 def standing(found: Object | None) -> list[str]:
