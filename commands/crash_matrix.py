@@ -68,7 +68,7 @@ def refuse_other_words(context: typer.Context, *, is_matrix: bool) -> None:
     if wrong:
         what = "says nothing together with" if is_matrix else "says nothing without"
         word = "a BUNDLE" if wrong[0] == "bundle" else f"--{wrong[0].replace('_', '-')}"
-        raise UsageWrong(f"{word} {what} --crash-matrix", hint="restore rehearse --help")
+        raise UsageWrong(f"{word} {what} --crash-matrix", hint="restore --help")
 
 
 class Extent(NamedTuple):

@@ -35,7 +35,7 @@ def resolve(
     from orchestrator.runs import record_decision, refuse_unsound, user
 
     if not reason.strip():
-        raise UsageWrong("whoever decides says why", hint=f"restore resolve {run} {step} --as {as_.value} --reason TEXT")
+        raise UsageWrong("whoever decides says why", hint=f"restore status {run}")
     ledger = wiring.open_journal(journal, write=True)
     loaded = refuse_unsound(ledger, run)
     if step not in loaded.state.steps:

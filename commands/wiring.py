@@ -105,7 +105,7 @@ def options_of(
         raise UsageWrong(
             f"{part} is named by only one of --no-safety-copy and --accept-irreversible: without a safety copy its "
             "load cannot be taken back, and with one nothing has to be accepted",
-            hint="restore plan --help",
+            hint="restore --help",
         )
     return Options(
         only=only_of(only), with_objects=with_objects, is_deleting=is_deleting, queues=queues or None,  # type: ignore[arg-type]

@@ -164,3 +164,26 @@ def test_what_nobody_foresaw(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (BUG, "")
     assert re.search(r"ZeroDivisionError(?s:.*)restore: error: this is a bug(?s:.*)journal is intact", done.stderr)
+
+
+def test_a_decision_without_a_reason_is_none(tmp_path: Path) -> None:
+    done = restore("resolve", "threescale-20261123-k7f2", "step", "--as", "done", "--reason", "  ", home=tmp_path)
+    assert (done.returncode, "says why" in done.stderr) == (2, True)
+
+
+def test_a_run_without_a_name_is_unknown(tmp_path: Path) -> None:
+    assert restore("unlock", "", "--steal", "--reason", "x", "--yes", home=tmp_path).returncode == 10
+
+
+def test_going_on_makes_no_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "mistyped" / "journal.db"
+    assert restore("resume", "threescale-20261123-k7f2", "--journal", str(journal), home=tmp_path).returncode == 10
+    assert not journal.parent.exists()
+
+
+def test_nobody_has_to_listen(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "commands.app", "check", str(tmp_path)]
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *program], cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (ran.returncode, "Traceback" in ran.stderr) == (20, False), ran.stderr

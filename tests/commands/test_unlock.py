@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,26 @@ def test_a_paused_run_keeps_others_off_from_any_journal(filled: Rehearsed, bundl
     said = restore("unlock", run, *target(filled), home=elsewhere)
     assert (said.returncode, "its journal is not here" in said.stdout) == (0, True)
     assert restore("rollback", run, "--yes", home=tmp_path).returncode == 0
+
+
+def test_garbage_on_the_lease_is_told_and_taken_over(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    process = begun(filled, bundle, tmp_path)
+    stop_at(process, tmp_path, 12, signal.SIGKILL)
+    run = str(runs(tmp_path)[0]["run"])
+    kubectl(filled, "annotate", "--overwrite", "lease", "restore", "restore/epoch=abc", "restore/head=xx:yy")
+    shown(run, tmp_path)
+    refused = restore("resume", run, home=tmp_path)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (12, False), refused.stderr
+    taken = restore("unlock", run, *STEAL, home=tmp_path)
+    assert (taken.returncode, "Traceback" in taken.stderr) == (0, False), taken.stderr
+
+
+def test_garbage_in_the_lease_of_the_journal_is_damage(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    process = begun(filled, bundle, tmp_path)
+    stop_at(process, tmp_path, 12, signal.SIGKILL)
+    run = str(runs(tmp_path)[0]["run"])
+    with sqlite3.connect(journal_of(tmp_path)) as db:
+        db.execute("UPDATE leases SET expires_at = 'garbage'")
+    for verb in ("status", "resume"):
+        refused = restore(verb, run, home=tmp_path)
+        assert (refused.returncode, "Traceback" in refused.stderr) == (12, False), refused.stderr
