@@ -41,6 +41,7 @@ def test_one_that_does_not_stop_is_said_to_go_on(filled: Rehearsed, bundle: Path
     finally:
         process.send_signal(signal.SIGCONT)
     assert process.wait(60) == 130
+    assert restore("resume", run, home=tmp_path).returncode == 0
 
 
 def test_whoever_holds_it_elsewhere_is_named_and_cannot_be_asked(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
@@ -55,6 +56,8 @@ def test_whoever_holds_it_elsewhere_is_named_and_cannot_be_asked(filled: Rehears
     assert refused.returncode == 11
     assert "kim@laptop, process 123" in refused.stderr
     assert f"restore unlock {run}" in refused.stderr
+    assert restore("unlock", run, "--steal", "--reason", "there is no such laptop", "--yes", home=tmp_path).returncode == 0
+    assert restore("resume", run, home=tmp_path).returncode == 0
 
 
 def test_a_run_that_nobody_knows(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_garbage_on_the_lease_is_told_and_taken_over(filled: Rehearsed, bundle: 
     assert (refused.returncode, "Traceback" in refused.stderr) == (12, False), refused.stderr
     taken = restore("unlock", run, *STEAL, home=tmp_path)
     assert (taken.returncode, "Traceback" in taken.stderr) == (0, False), taken.stderr
+    assert restore("resume", run, home=tmp_path).returncode == 0
 
 
 def test_garbage_in_the_lease_of_the_journal_is_damage(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
@@ -178,3 +179,6 @@ def test_garbage_in_the_lease_of_the_journal_is_damage(filled: Rehearsed, bundle
     for verb in ("status", "resume"):
         refused = restore(verb, run, home=tmp_path)
         assert (refused.returncode, "Traceback" in refused.stderr) == (12, False), refused.stderr
+    with sqlite3.connect(journal_of(tmp_path)) as db:
+        db.execute("UPDATE leases SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
+    assert restore("resume", run, home=tmp_path).returncode == 0

@@ -71,6 +71,7 @@ class Carried:
     plan: Plan
     journal: Path
     begun: list[Fact]
+    run: str
 
     def restore(self, heard: Callable[[Entry], None] = lambda entry: None) -> RunState:
         return self.carry(to_open(self.begun), heard)
@@ -81,21 +82,21 @@ class Carried:
     def carry(self, how: Opening, heard: Callable[[Entry], None]) -> RunState:
         clock = SystemClock()
         try:
-            return carry_on(Session(Journal.open(self.journal, write=True), self.live, clock, heard=heard), RUN, self.plan, how)
+            return carry_on(Session(Journal.open(self.journal, write=True), self.live, clock, heard=heard), self.run, self.plan, how)
         finally:
             clock.close()
 
     def decide(self, step: str, verdict: str) -> None:
         fact = ev.DecisionRecorded(step=step, verdict=verdict, reason="a test says so", by="test")
-        record_decision(Journal.open(self.journal, write=True), SystemClock(), RUN, fact)
+        record_decision(Journal.open(self.journal, write=True), SystemClock(), self.run, fact)
 
     def facts(self) -> list[Fact]:
-        return [entry.fact for entry in load(Journal.open(self.journal, write=False), RUN).entries]
+        return [entry.fact for entry in load(Journal.open(self.journal, write=False), self.run).entries]
 
 
 def begun(
     cluster: Rehearsed, directory: Path, part: str,
-    seen_as: Callable[[Installation, BundleReport], Installation] = lambda found, report: found,
+    seen_as: Callable[[Installation, BundleReport], Installation] = lambda found, report: found, run: str = RUN,
 ) -> Carried:
     """An installation with data of its own, a bundle of one part, and a plan; the live cluster is to be closed.
 
@@ -109,4 +110,4 @@ def begun(
     live.copies.directory = directory / "copies"
     found = seen_as(observe(live, report, options.named, SystemClock().now()), report)
     plan = restore_plan(found, report, options)
-    return Carried(cluster, live, plan, directory / f"{part}.db", opening(plan, found, report, {}))
+    return Carried(cluster, live, plan, directory / f"{part}.db", opening(plan, found, report, {}), run)

@@ -80,9 +80,9 @@ def with_little_room(found: Installation, report: BundleReport) -> Installation:
 
 
 def test_a_copy_that_was_copied_out_outlives_the_pod(cluster: Rehearsed, tmp_path: Path) -> None:
-    run = begun(cluster, tmp_path, "zync", with_little_room)
+    run = begun(cluster, tmp_path, "zync", with_little_room, f"{RUN}-copied")  # the pods know the other one's epochs
     before = digest.picture(cluster)
-    name = f"zync_production-before-{RUN}.sql.gz"
+    name = f"zync_production-before-{run.run}.sql.gz"
     with closing(run.live.execs):
         state = run.restore()
         assert state.closed == "finished", state.reason
