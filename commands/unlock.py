@@ -71,7 +71,7 @@ def found_here(run: str, journal: Path | None, *, write: bool) -> tuple[Journal 
     from orchestrator.runs import refuse_unsound
 
     try:
-        ledger = wiring.open_journal(journal, write=write and wiring.journal_path(journal).exists())
+        ledger = wiring.open_journal(journal, write=write)
         return ledger, refuse_unsound(ledger, run)
     except RunUnknown:
         return None, None

@@ -78,6 +78,10 @@ class FaultyCluster:
         self.look()
         if isinstance(effect, fx.EditConfigMap) and self.fails("conflict"):
             raise Conflict("the object changed meanwhile")
+        yield from self.performed(effect, step, attempt)
+
+    def performed(self, effect: fx.Effect, step: str, attempt: int) -> Iterator[ev.EffectFact]:
+        """What the cluster was asked for and has begun; the line may fail in the midst of it."""
         facts = self.cluster.perform(effect, step=step, attempt=attempt)
         if self.fails("answer lost"):
             list(facts)  # it really happens, to its end
@@ -86,6 +90,10 @@ class FaultyCluster:
             yield fact
             if self.fails("cut"):
                 raise ClusterUnreachable("the connection was cut in the middle")
+            self.part_way(facts)
+
+    def part_way(self, facts: Iterator[ev.EffectFact]) -> None:
+        """What else may fail between two parts of an effect."""
 
 
 EDITS = (fx.SetField, fx.ScaleWorkload, fx.DeleteJob, fx.ApplyObject, fx.PutObjectBack, fx.DeleteRoute)

@@ -352,7 +352,7 @@ def many(first: int, count: int, workers: int, heard: Callable[[Tally], None] = 
 
 def told(seed: int) -> int:
     """One history on stdout, and what is wrong with it."""
-    simulation = Simulation(swarm(seed), tell=lambda line: void(sys.stdout.write(f"{line}\n")))
+    simulation = Simulation(swarm(seed), tell=print_line)
     try:
         tally = simulation.run()
     except Broken as broken:
@@ -362,7 +362,8 @@ def told(seed: int) -> int:
     return 0
 
 
-def void(anything: object) -> None: ...
+def print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def main(arguments: list[str]) -> int:

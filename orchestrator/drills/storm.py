@@ -182,17 +182,12 @@ class Storm(WholeFaults):
             raise Conflict("the object changed meanwhile")
         if self.fails("sent in vain", 0.5):
             raise OutcomeUnknown("the answer never came")
-        facts = self.cluster.perform(effect, step=step, attempt=attempt)
-        if self.fails("answer lost"):
-            list(facts)  # it really happens, to its end
-            raise OutcomeUnknown("the answer never came")
-        for fact in facts:
-            yield fact
-            if self.fails("cut"):
-                raise ClusterUnreachable("the connection was cut in the middle")
-            if self.fails("chunk unheard"):
-                next(facts, None)
-                raise OutcomeUnknown("the exec ended without a status")
+        yield from self.performed(effect, step, attempt)
+
+    def part_way(self, facts: Iterator[ev.EffectFact]) -> None:
+        if self.fails("chunk unheard"):
+            next(facts, None)
+            raise OutcomeUnknown("the exec ended without a status")
 
 
 # ---- other people: what they change is not what a restore changes, and has to be there afterwards --------

@@ -46,7 +46,7 @@ class Shape:
     """An installation, and what of it is restored."""
 
     release: str
-    options: Options
+    options: Options = field(default_factory=Options)
     original: int | None = None  # what the APIManager says of every program's replicas
     engine: str = "mysql"
     external: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from orchestrator.effects import Effect, RemoveJobs, RemovePath
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.events import Confirmation, Json, RemoteJobExited, RemoteJobLost
-from orchestrator.port import PodJobSeen, Reader, Seen, WorkloadSeen
+from orchestrator.port import PodJobSeen, Reader, RedisSeen, Seen, WorkloadSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,15 @@ def settled(workload: WorkloadSeen | None, name: str) -> Standing | None:
         return busy(f"{name} is not there")
     if not workload.is_complete:
         return busy(workload.waiting_for or f"the rollout of {name} is under way")
+    return None
+
+
+def answering(workload: WorkloadSeen | None, redis: RedisSeen | None, name: str) -> Standing | None:
+    """None when its Redis can be asked as well; else why it has to be waited for."""
+    if waiting := settled(workload, name):
+        return waiting
+    if redis is None or redis.is_loading:
+        return busy(f"Redis of {name} does not answer yet, or is loading its data")
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from orchestrator.events import Confirmation, VerificationFailed, VerificationPassed
 from orchestrator.port import Reader, RedisSeen, Seen, WorkloadSeen
-from orchestrator.steps.base import DONE, Context, LookingStep, Standing, busy, settled, torn
+from orchestrator.steps.base import DONE, Context, LookingStep, Standing, answering, torn
 
 
 class ExpectedKeys(Seen):
@@ -50,11 +50,10 @@ class CheckRedisKeys(LookingStep):
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(KeysPicture, seen)
-        if waiting := settled(picture.workload, self.workload):
+        if waiting := answering(picture.workload, picture.redis, self.workload):
             return waiting
         redis = picture.redis
-        if redis is None or redis.is_loading:
-            return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
+        assert redis is not None
         if redis.appendonly != self.appendonly:
             return torn(f"appendonly is {redis.appendonly} and should be {self.appendonly}")
         if not redis.aof_last_write_ok:

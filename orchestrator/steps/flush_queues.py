@@ -20,8 +20,7 @@ from orchestrator.steps.base import (
     Step,
     WayBack,
     address,
-    busy,
-    settled,
+    answering,
 )
 
 
@@ -58,10 +57,9 @@ class FlushQueues(Step):
 
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = cast(QueuesPicture, seen)
-        if waiting := settled(picture.workload, self.workload):
+        if waiting := answering(picture.workload, picture.redis, self.workload):
             return waiting
-        if picture.redis is None or picture.redis.is_loading:
-            return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
+        assert picture.redis is not None
         left = picture.redis.keys.get(self.database, 0)
         return DONE if not left or self.is_flushed(picture, left, ctx) else CLEAR
 

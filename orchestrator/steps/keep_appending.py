@@ -12,18 +12,13 @@ from typing import Literal
 
 from orchestrator.effects import Effect, SwitchAppendingOn
 from orchestrator.port import Seen
-from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, WayBack, address
-from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, WayBack, address
+from orchestrator.steps.rewrite_aof import AofPicture, AofStep
 
 
-class KeepAppending(Step):
-    Picture = AofPicture
+class KeepAppending(AofStep):
     known_by = KnownBy("probe", "the running server's setting and its AOF")
     kind: Literal["keep_appending"] = "keep_appending"
-    workload_kind: str
-    workload: str
-    path: str
-    proof: str
 
     @property
     def way_back(self) -> WayBack:
@@ -33,21 +28,12 @@ class KeepAppending(Step):
     def undo_note(self) -> str:
         return "nothing to take back: the server appends as it did before"
 
-    @property
-    def rewrite(self) -> RewriteAofFile:
-        """The same look, and the same waiting, as a rewrite of the AOF."""
-        fields = {"workload_kind", "workload", "path", "proof", "id", "title"}
-        return RewriteAofFile(**self.model_dump(include=fields))
-
-    def probe(self, reader: object, ctx: Context) -> AofPicture:
-        return self.rewrite.probe(reader, ctx)  # type: ignore[arg-type]
-
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         picture = seen if isinstance(seen, AofPicture) else AofPicture.model_validate(seen)
-        if waiting := self.rewrite.unsettled(picture):
+        if waiting := self.unsettled(picture):
             return waiting
         is_appending = picture.redis is not None and picture.redis.appendonly == "yes"
-        return DONE if is_appending and self.rewrite.is_written(picture) else CLEAR
+        return DONE if is_appending and self.is_written(picture) else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         assert isinstance(seen, AofPicture)

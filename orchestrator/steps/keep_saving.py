@@ -12,32 +12,16 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 from orchestrator.effects import Effect, RewriteAof, SwitchSavingOn
-from orchestrator.port import Reader, Seen
-from orchestrator.steps.base import (
-    CLEAR,
-    DONE,
-    Context,
-    KnownBy,
-    Standing,
-    Step,
-    WayBack,
-    address,
-    busy,
-    settled,
-)
-from orchestrator.steps.rewrite_aof import AofPicture, RewriteAofFile
+from orchestrator.port import Seen
+from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, WayBack, address, answering
+from orchestrator.steps.rewrite_aof import AofPicture, AofStep
 
 
-class KeepSaving(Step):
-    Picture = AofPicture
+class KeepSaving(AofStep):
     known_by = KnownBy("probe", "the running server's settings and its AOF")
     kind: Literal["keep_saving"] = "keep_saving"
-    workload_kind: str
-    workload: str
     save: str  # what CONFIG GET save has to answer
     appendonly: Literal["yes", "no"]
-    path: str  # of its AOF
-    proof: str
 
     @property
     def way_back(self) -> WayBack:
@@ -47,29 +31,18 @@ class KeepSaving(Step):
     def undo_note(self) -> str:
         return f"see once more that {self.workload} saves as before"
 
-    @property
-    def rewrite(self) -> RewriteAofFile:
-        """The same look, and the same waiting, as a rewrite of the AOF."""
-        fields = {"workload_kind", "workload", "path", "proof", "id", "title"}
-        return RewriteAofFile(**self.model_dump(include=fields))
-
-    def probe(self, reader: Reader, ctx: Context) -> AofPicture:
-        return self.rewrite.probe(reader, ctx)
-
     def standing(self, seen: Seen, ctx: Context) -> Standing:
         return self.saving(cast(AofPicture, seen), has_begun=ctx.attempt > 0)
 
     def saving(self, picture: AofPicture, *, has_begun: bool) -> Standing:
         """How its AOF is doing is only asked of a server that this run has told to write one."""
-        if waiting := settled(picture.workload, self.workload):
+        if waiting := answering(picture.workload, picture.redis, self.workload):
             return waiting
-        if picture.redis is None or picture.redis.is_loading:
-            return busy(f"Redis of {self.workload} does not answer yet, or is loading its data")
         if not self.is_set(picture):
             return CLEAR
         if not has_begun or self.appendonly == "no":
             return DONE
-        return self.rewrite.unsettled(picture) or (DONE if self.rewrite.is_written(picture) else CLEAR)
+        return self.unsettled(picture) or (DONE if self.is_written(picture) else CLEAR)
 
     def is_set(self, picture: AofPicture) -> bool:
         return picture.redis is not None and (picture.redis.save, picture.redis.appendonly) == (self.save, self.appendonly)

@@ -34,18 +34,14 @@ class AofPicture(Seen):
     proof: FileSeen | None = None  # the file that is there only when the rewrite ended
 
 
-class RewriteAofFile(Step):
+class AofStep(Step):
+    """What the steps share that have a running Redis write its AOF: the look, and what has to be waited for."""
+
     Picture = AofPicture
-    known_by = KnownBy("probe", "the AOF on the disk, and what the server says of its last rewrite")
-    kind: Literal["rewrite_aof"] = "rewrite_aof"
     workload_kind: str
     workload: str
     path: str  # appendonly.aof, or appendonlydir
     proof: str  # the same file, or the manifest in the directory
-
-    @property
-    def undo_note(self) -> str:
-        return f"remove {self.path}, with what was appended to it since"
 
     def probe(self, reader: Reader, ctx: Context) -> AofPicture:
         workload = reader.workload(self.workload_kind, self.workload)
@@ -54,17 +50,6 @@ class RewriteAofFile(Step):
         redis = reader.redis(workload)  # before the files: what it says must hold when they are looked at
         found = reader.files(workload, [self.path, self.proof])
         return AofPicture(workload=workload, redis=redis, aof=found[self.path], proof=found[self.proof])
-
-    def standing(self, seen: Seen, ctx: Context) -> Standing:
-        picture = cast(AofPicture, seen)
-        if waiting := self.unsettled(picture):
-            return waiting
-        assert picture.redis is not None
-        if picture.redis.appendonly == "yes":
-            return torn(f"{self.workload} was restarted with saving on meanwhile, and may have started empty")
-        if picture.aof is not None and ctx.before is None:
-            return torn(f"{self.path} is there, and this run has not asked for it")
-        return DONE if self.is_written(picture) else CLEAR
 
     def is_written(self, picture: AofPicture) -> bool:
         has_content = picture.proof is not None and picture.proof.size_bytes > 0
@@ -85,6 +70,26 @@ class RewriteAofFile(Step):
         if redis.bgsave_in_progress:
             return busy("a background save is in progress")
         return None
+
+
+class RewriteAofFile(AofStep):
+    known_by = KnownBy("probe", "the AOF on the disk, and what the server says of its last rewrite")
+    kind: Literal["rewrite_aof"] = "rewrite_aof"
+
+    @property
+    def undo_note(self) -> str:
+        return f"remove {self.path}, with what was appended to it since"
+
+    def standing(self, seen: Seen, ctx: Context) -> Standing:
+        picture = cast(AofPicture, seen)
+        if waiting := self.unsettled(picture):
+            return waiting
+        assert picture.redis is not None
+        if picture.redis.appendonly == "yes":
+            return torn(f"{self.workload} was restarted with saving on meanwhile, and may have started empty")
+        if picture.aof is not None and ctx.before is None:
+            return torn(f"{self.path} is there, and this run has not asked for it")
+        return DONE if self.is_written(picture) else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
         yield RewriteAof(**address(self.workload_kind, self.workload, cast(AofPicture, seen).workload))

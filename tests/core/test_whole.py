@@ -10,17 +10,18 @@ import os
 import random
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pytest
 
 from orchestrator import events as ev
 from orchestrator.drift import three_way
-from orchestrator.drills.histories import START, TURNED, History, begin_whole, go_on, opened, resumed, turned
+from orchestrator.drills.histories import START, TURNED, History, go_on, opened, resumed, turned
 from orchestrator.drills.model import WholeCluster
 from orchestrator.drills.model.apps import PATHS, put
 from orchestrator.drills.model.contents import CONTENTS, DEFAULT_HOSTS
 from orchestrator.drills.model.storage import OBJECTS, TREE
+from orchestrator.drills.swarm import Shape
 from orchestrator.port import Cluster
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
@@ -28,19 +29,6 @@ from orchestrator.turning import questions
 from tests.conftest import Tally
 
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
-
-
-class Shape(NamedTuple):
-    """What an installation is, and what of it is restored."""
-
-    release: str
-    options: Options = Options()
-    original: int | None = None  # what the APIManager says of every program's replicas
-    engine: str = "mysql"
-    external: tuple[str, ...] = ()
-    is_s3: bool = False
-    is_fresh: bool = False
-
 
 SHAPES = {
     "2.11": Shape("2.11"),
@@ -69,11 +57,7 @@ EVERYTHING: Cluster = WholeCluster()  # by its types too: every verb of a Reader
 
 
 def begin(name: str) -> History:
-    shape = SHAPES[name]
-    return begin_whole(
-        shape.release, shape.options, original=shape.original, engine=shape.engine, external=shape.external,
-        is_s3=shape.is_s3, is_fresh=shape.is_fresh,
-    )  # fmt: skip
+    return SHAPES[name].begin()
 
 
 def carried_out(name: str, seed: int = 0) -> History:
