@@ -71,7 +71,7 @@ def fill(path: Path, runs: int, records: Sequence[Record]) -> str:
 
 
 def command(path: Path, words: Sequence[str], run: str) -> Callable[[], float]:
-    argv = [sys.executable, "-m", "commands.app", *(run if word == "RUN" else word for word in words), "--journal", str(path)]
+    argv = [sys.executable, "-m", "commands", *(run if word == "RUN" else word for word in words), "--journal", str(path)]
 
     def seconds() -> float:
         start = perf_counter()

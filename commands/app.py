@@ -76,9 +76,9 @@ for verb in VERBS:
 
 def main() -> None:
     """Run a command; exit with the code of the table in commands/exits.py."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)  # the same as Ctrl-C, in every verb
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)  # each the same as Ctrl-C, in every verb
     atexit.register(printer.let_go)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us: there is nobody to be told
@@ -88,7 +88,8 @@ def main() -> None:
     except RestoreError as error:
         leave(error)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        printer.let_go()
+        os._exit(INTERRUPTED)  # a second one must find no program that is just ending
     except printer.OutputLost as error:
         printer.error(f"the output cannot be written: {error}", hint="restore runs")
         sys.exit(BUG)
@@ -118,7 +119,3 @@ def of_the_journal(error: Exception) -> RestoreError | None:
         return known
     except Exception:
         return None
-
-
-if __name__ == "__main__":
-    main()

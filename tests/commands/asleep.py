@@ -52,7 +52,7 @@ def main(where: str, number: int, journal: Path, kubeconfig: str, namespace: str
         door: Any = getattr(cluster, where)
         door.fence = Drowsy(cluster.fence, number)
         made, found, _ = wiring.sound_plan(cluster, report, said, is_to_run=True)
-        start(made, found, report, cluster, wiring.open_journal(journal, write=True), verbose=False, output=Output.table)
+        start(made, found, report, cluster, wiring.open_journal(journal, write=True, create=True), verbose=False, output=Output.table)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def restore(
 ) -> subprocess.CompletedProcess[str]:
     """`restore WORDS…`, without a terminal, in a home of its own."""
     return subprocess.run(
-        [sys.executable, *python, "-m", "commands.app", *words], cwd=ROOT, env=environment(home) | variables,
+        [sys.executable, *python, "-m", "commands", *words], cwd=ROOT, env=environment(home) | variables,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )
 

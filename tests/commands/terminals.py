@@ -28,7 +28,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "commands.app", *words], cwd=ROOT, env=environment(home) | {"TERM": "xterm"},
+            [sys.executable, "-m", "commands", *words], cwd=ROOT, env=environment(home) | {"TERM": "xterm"},
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=lead,
         )
         os.close(slave)

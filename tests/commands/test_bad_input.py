@@ -71,8 +71,8 @@ def test_bundle(
     ("words", "code", "said"),
     [
         pytest.param(["status", "no-such-run"], 10, "no journal", id="no-journal"),
-        pytest.param(["resume", "no-such-run"], 10, "no-such-run", id="unknown-run"),
-        pytest.param(["rollback", "no-such-run", "--yes"], 10, "no-such-run", id="unknown-run-to-roll-back"),
+        pytest.param(["resume", "no-such-run"], 10, "no journal", id="no-journal-to-resume"),
+        pytest.param(["rollback", "no-such-run", "--yes"], 10, "no journal", id="no-journal-to-roll-back"),
     ],
 )
 def test_run_id(words: list[str], code: int, said: str, filled: Rehearsed, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import commands
 import orchestrator
 from commands.exits import BUG, CODES, MEANINGS, exit_code
 from orchestrator.errors import RestoreError
+from tests.cluster.pods import until
 from tests.commands.program import ROOT, RUN, environment, open_run, restore
 
 # Scripts rely on these for ever: a number is never given to something else.
@@ -134,7 +135,7 @@ def test_what_went_well(journal: Path, tmp_path: Path) -> None:
 
 def test_a_reader_who_has_seen_enough(journal: Path, tmp_path: Path) -> None:
     """Not everything could be said, so it is not 0; and nobody is there to read why."""
-    command = [sys.executable, "-m", "commands.app", "log", RUN, "--journal", str(journal)]
+    command = [sys.executable, "-m", "commands", "log", RUN, "--journal", str(journal)]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -144,7 +145,7 @@ def test_a_reader_who_has_seen_enough(journal: Path, tmp_path: Path) -> None:
 
 
 def test_somebody_who_presses_ctrl_c(journal: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "commands.app", "log", RUN, "--follow", "--journal", str(journal)]
+    command = [sys.executable, "-m", "commands", "log", RUN, "--follow", "--journal", str(journal)]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -153,6 +154,25 @@ def test_somebody_who_presses_ctrl_c(journal: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_while_the_program_is_still_reading_itself(number: signal.Signals, journal: Path, tmp_path: Path) -> None:
+    """As soon as it catches the last of the three signals, which it does before its first import of a verb."""
+    command = [sys.executable, "-m", "commands", "log", RUN, "--follow", "--journal", str(journal)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until(lambda: catches(process.pid, signal.SIGHUP))
+        process.send_signal(number)
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 130
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
 
 
 def test_what_nobody_foresaw(tmp_path: Path) -> None:
@@ -182,7 +202,7 @@ def test_going_on_makes_no_journal(tmp_path: Path) -> None:
 
 
 def test_nobody_has_to_listen(tmp_path: Path) -> None:
-    program = [sys.executable, "-m", "commands.app", "check", str(tmp_path)]
+    program = [sys.executable, "-m", "commands", "check", str(tmp_path)]
     ran = subprocess.run(
         ["sh", "-c", '"$@" >&-', "sh", *program], cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE, text=True, check=False
     )

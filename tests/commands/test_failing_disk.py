@@ -155,7 +155,7 @@ FULL = """
 set -u
 mount -t tmpfs -o size=4m tmpfs "$1" || exit 99
 export RESTORE_JOURNAL="$1/journal.db"; shift
-restore() { "$PYTHON" -m commands.app "$@"; }
+restore() { "$PYTHON" -m commands "$@"; }
 restore run "$@" 2>"$HOME/said" & run=$!
 until grep -q "done .*switch saving off" "$HOME/said" || ! kill -0 $run; do sleep 0.01; done
 cat /dev/zero >"${RESTORE_JOURNAL%/*}/ballast"

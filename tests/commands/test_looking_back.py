@@ -132,7 +132,7 @@ def on_a_terminal(words: Sequence[str], home: Path, columns: int, **variables: s
     ours, theirs = pty.openpty()
     env = environment(home) | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | variables
     with subprocess.Popen(
-        [sys.executable, "-m", "commands.app", *words], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=theirs,
+        [sys.executable, "-m", "commands", *words], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=theirs,
         stderr=subprocess.DEVNULL,
     ):
         os.close(theirs)
@@ -177,7 +177,7 @@ def test_what_was_recorded_does_not_steer_a_terminal(tmp_path: Path) -> None:
 def test_following_shows_what_is_added_and_ends_with_the_run(tmp_path: Path) -> None:
     facts = restored().records
     path = write(tmp_path / "j.db", facts[:20], RUN)
-    command = [sys.executable, "-m", "commands.app", "log", RUN, "--follow", "-o", "jsonl", "--journal", str(path)]
+    command = [sys.executable, "-m", "commands", "log", RUN, "--follow", "-o", "jsonl", "--journal", str(path)]
     with subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout
         first = [json.loads(following.stdout.readline())["seq"] for _ in range(20)]

@@ -22,7 +22,7 @@ def on_a_terminal(words: list[str], home: Path) -> tuple[int, str]:
     ours, theirs = pty.openpty()
     variables = environment(home) | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "commands.app", *words], cwd=ROOT, env=variables, stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "commands", *words], cwd=ROOT, env=variables, stdin=subprocess.DEVNULL,
         stdout=theirs, stderr=theirs,
     )
     os.close(theirs)

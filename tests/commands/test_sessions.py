@@ -19,6 +19,7 @@ import pytest
 
 from orchestrator.rehearsal import digest, proof
 from orchestrator.rehearsal.lifecycle import Rehearsed
+from tests.cluster.pods import until
 from tests.commands.program import REDIS, ROOT, environment, restore
 from tests.commands.test_bad_input import changed, kubectl
 
@@ -43,7 +44,7 @@ def begun(
     cluster: Rehearsed, bundle: Path, home: Path, before: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "commands.app", "run", str(bundle), *REDIS, *target(cluster), "--yes"],
+        [sys.executable, "-m", "commands", "run", str(bundle), *REDIS, *target(cluster), "--yes"],
         cwd=ROOT, env=environment(home), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, preexec_fn=before,
     )
@@ -58,10 +59,16 @@ def stop_at(process: subprocess.Popen[str], home: Path, count: int, number: sign
     return process.communicate(timeout=60)[1]
 
 
+def stats_of(pid: int) -> list[Path]:
+    """One of each thread: a signal that was sent has not stopped all of them yet."""
+    return list(Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
 def put_to_sleep(process: subprocess.Popen[str], home: Path) -> None:
     """SIGSTOP, and not in the midst of a commit: there it would keep the file locked."""
     while True:
         process.send_signal(signal.SIGSTOP)
+        until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats_of(process.pid)))
         try:
             with sqlite3.connect(journal_of(home), timeout=0.3) as db:
                 db.execute("BEGIN IMMEDIATE")
@@ -129,7 +136,7 @@ def test_two_resumes_at_once(filled: Rehearsed, bundle: Path, tmp_path: Path) ->
     """One acts, the other is told who holds the run."""
     stop_at(begun(filled, bundle, tmp_path), tmp_path, 20, signal.SIGKILL)
     run = str(runs(tmp_path)[0]["run"])
-    command = [sys.executable, "-m", "commands.app", "resume", run]
+    command = [sys.executable, "-m", "commands", "resume", run]
     both = [
         subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path), stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -94,7 +94,7 @@ def test_a_signal_is_heard_while_nothing_moves_on_the_line(
         for way in ("run", "resume")[: 1 + (verb == "resume")]:
             count = facts(tmp_path) + 15
             process = subprocess.Popen(
-                [sys.executable, "-m", "commands.app", *words], cwd=ROOT, env=environment(tmp_path), stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "commands", *words], cwd=ROOT, env=environment(tmp_path), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
             until(lambda process=process, count=count: facts(tmp_path) >= count or process.poll() is not None)  # type: ignore[misc]
