@@ -6,7 +6,7 @@ engine performs them side by side, one lane a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
@@ -25,7 +25,8 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     forward = state.phase == "forward"
     waits = plan.needs if forward else plan.undo_needs
     ended = ENDED_FORWARD if forward else ENDED_BACKWARD
-    free = [s for s in state.steps if all(state.steps[w].status in ended for w in waits[s])]
+    passed = passed_of(state, waits, ended)
+    free = [s for s in state.steps if all(w in passed for w in waits[s])]
     early = [s for s, step in state.steps.items() if step.status == "drifted" and s not in free]
     free = early or free  # asked before anything is taken back, and answered before
     patience = timedelta(seconds=state.patience_seconds)
@@ -33,6 +34,19 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     if moves or any(is_waiting(state.steps[s], now) for s in free):
         return moves
     return (close(state, ended),)
+
+
+def passed_of(state: RunState, waits: Mapping[str, Sequence[str]], ended: frozenset[str]) -> set[str]:
+    """The steps that keep nobody waiting: they have ended, and so have all before them.
+
+    One that a person left out early stands for no other: what waits for it still waits for what it waited for.
+    """
+    passed: set[str] = set()
+    left = [name for name, step in state.steps.items() if step.status in ended]
+    while now := [name for name in left if all(before in passed for before in waits[name])]:
+        passed.update(now)
+        left = [name for name in left if name not in passed]
+    return passed
 
 
 def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Iterator[Move]:

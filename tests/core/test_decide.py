@@ -104,6 +104,22 @@ def test_on_the_way_back(facts: list[Fact], moves: list[Move]) -> None:
     assert list(decide(after(*facts), PLAN, AT)) == moves
 
 
+def test_a_step_that_was_left_out_early_lets_nothing_overtake() -> None:
+    """A check between a load and the programs that come up after it: without it they still wait for the load."""
+    chain = Plan(runbook="", release="", namespace="", parts=(), steps=(step("a"), step("b", "a"), step("c", "b")))
+    opened = OPENED.model_copy(update={"plan": chain.model_dump(mode="json")})
+
+    def moves(*facts: Fact) -> list[Move]:
+        return list(decide(fold([Entry(seq, AT, 1, fact) for seq, fact in enumerate((opened, *facts), 1)]), chain, AT))
+
+    left_out = ev.DecisionRecorded(step="b", verdict="skip", reason="not now", by="anna")
+    assert moves(left_out) == [Probe("a")]
+    assert moves(left_out, *A_DONE) == [Probe("c")]
+    c_done = [ev.StepFoundClear(step="c", seen={}), ev.StepStarted(step="c", attempt=1, before={}, inverse=(), epoch=1),
+              ev.StepFoundDone(step="c", seen={})]  # fmt: skip
+    assert moves(*A_DONE, left_out, *c_done, TURNED) == [Probe("c")]
+
+
 def test_the_newest_is_taken_back_first() -> None:
     began_c = ev.StepStarted(step="c", attempt=1, before={}, inverse=(), epoch=1)
     facts = [*A_DONE, *B_BEGUN, B_DONE, ev.StepFoundClear(step="c", seen={}), began_c, TURNED]

@@ -155,6 +155,8 @@ class StorageCluster(SqlCluster):
     def app_in(self, pod: str, container: str) -> App:
         """The program that a pod belongs to; a helper stands for sidekiq."""
         helper = self.helpers.get(pod)
+        if helper is None and pod.startswith("restore-helper-"):
+            raise ClusterUnreachable(f"there is no pod {pod} any more")
         if helper is None:
             return super().app_in(pod, container)
         if helper.container != container or helper.settles_in or helper.is_over:
