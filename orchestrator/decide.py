@@ -6,7 +6,7 @@ engine performs them side by side, one lane a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
@@ -26,7 +26,7 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     waits = plan.needs if forward else plan.undo_needs
     ended = ENDED_FORWARD if forward else ENDED_BACKWARD
     passed = passed_of(state, waits, ended)
-    free = [s for s in state.steps if all(w in passed for w in waits[s])]
+    free = [s for s in state.steps if s not in passed and passed.issuperset(waits[s])]
     early = [s for s, step in state.steps.items() if step.status == "drifted" and s not in free]
     free = early or free  # asked before anything is taken back, and answered before
     patience = timedelta(seconds=state.patience_seconds)
@@ -36,17 +36,19 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     return (close(state, ended),)
 
 
-def passed_of(state: RunState, waits: Mapping[str, Sequence[str]], ended: frozenset[str]) -> set[str]:
+def passed_of(state: RunState, waits: Mapping[str, Iterable[str]], ended: frozenset[str]) -> set[str]:
     """The steps that keep nobody waiting: they have ended, and so have all before them.
 
     One that a person left out early stands for no other: what waits for it still waits for what it waited for.
     """
-    passed: set[str] = set()
-    left = [name for name, step in state.steps.items() if step.status in ended]
-    while now := [name for name in left if all(before in passed for before in waits[name])]:
-        passed.update(now)
-        left = [name for name in left if name not in passed]
-    return passed
+    passed: dict[str, bool] = {}
+
+    def has_passed(name: str) -> bool:
+        if name not in passed:
+            passed[name] = state.steps[name].status in ended and all(map(has_passed, waits[name]))
+        return passed[name]
+
+    return {name for name in state.steps if has_passed(name)}
 
 
 def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Iterator[Move]:

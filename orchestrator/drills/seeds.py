@@ -31,7 +31,7 @@ from orchestrator.drills.invariants import (
 )
 from orchestrator.drills.model import WholeCluster
 from orchestrator.drills.mortal import Kind, MortalCluster
-from orchestrator.drills.storm import OTHERS, HotLoop, Storm, StormClock
+from orchestrator.drills.storm import LOOKS_ASLEEP, OTHERS, HotLoop, Storm, StormClock
 from orchestrator.drills.swarm import Life, Swarm, Verb, swarm, worlds_of
 from orchestrator.engine import Engine
 from orchestrator.plan import Plan
@@ -150,7 +150,7 @@ class Simulation:
             self.live_among_faults(life)
         if self.decided.is_finished:
             self.end("resume")
-            self.let_others_act_on(undisturbed)
+            self.let_settle(undisturbed)
             if not self.skipped:
                 check_end(self.world, undisturbed)
         if self.decided.is_taken_back and self.history.records:
@@ -158,14 +158,18 @@ class Simulation:
             for life in self.decided.back:
                 self.live_among_faults(life)
             self.end("rollback")
-            self.let_others_act_on(before)
+            self.let_settle(before)
             check_identity(self.world, before, self.history.plan.parts)
         check_chain(self.history)
         check_fold(self.history)
 
-    def let_others_act_on(self, world: Any) -> None:
+    def let_settle(self, other: WholeCluster) -> None:
+        """What other people did is done there too; and what befell a pod at the last moment gets its time."""
         for name in self.storm.others:
-            OTHERS[name](world)
+            OTHERS[name](other)
+        for world in (self.world, other):
+            for _ in range(LOOKS_ASLEEP):
+                world.operate()
 
     # ---- lives ---------------------------------------------------------------------------------------
 
