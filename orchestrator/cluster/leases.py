@@ -80,9 +80,8 @@ class InstallationLease:
         if not self._is_held:
             return
         found = self._rest.find(f"{self._path}/{NAME}")
-        if found is None:
-            return
-        self._refuse_not_ours(found)
+        if found is not None:
+            self._refuse_not_ours(found)
         body = self._body(found, head)
         body["metadata"]["annotations"] |= notes
         if holder is not None:
@@ -90,7 +89,10 @@ class InstallationLease:
         if not is_standing:
             rest = [run for run in standing(found) if run != self._run]
             body["metadata"]["annotations"][STANDING] = " ".join(rest)
-        self._rest.send("PUT", f"{self._path}/{NAME}", body=body)
+        if found is None:  # somebody deleted it, and with it what keeps others off
+            self._rest.post(self._path, body)
+        else:
+            self._rest.send("PUT", f"{self._path}/{NAME}", body=body)
 
     def _refuse_not_ours(self, found: Object) -> None:
         """While it is held it names this run, epoch and holder, whatever has become of whoever took it over.

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import yaml
 from journal import Journal
 from orchestrator.rehearsal import digest
 from orchestrator.rehearsal.lifecycle import Rehearsed
+from orchestrator.rehearsal.line import keeping
+from orchestrator.rehearsal.line.faults import Faults
 from tests.cluster.pods import until
 from tests.commands.program import REDIS, restore
 from tests.commands.test_bad_input import kubectl
@@ -155,6 +158,32 @@ def test_a_paused_run_keeps_others_off_from_any_journal(filled: Rehearsed, bundl
     said = restore("unlock", run, *target(filled), home=elsewhere)
     assert (said.returncode, "its journal is not here" in said.stdout) == (0, True)
     assert restore("rollback", run, "--yes", home=tmp_path).returncode == 0
+
+
+def test_a_lease_that_somebody_deleted_is_made_again(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    """While its run goes on, and keeps others off again."""
+    line = keeping.start(filled.root, Faults(latency_seconds=0.1), 1)  # so that it takes its time
+    try:
+        process = begun(replace(filled, kubeconfig=line.kubeconfig), bundle, tmp_path)
+        until(lambda: facts(tmp_path) > 12)
+        before = lease(filled)
+        kubectl(filled, "delete", "lease", "restore")
+        until(lambda: kubectl(filled, "get", "lease", "-o", "name") or process.poll() is not None)
+        assert process.poll() is None
+        again = lease(filled)
+        put_to_sleep(process, tmp_path)
+        elsewhere = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=tmp_path / "elsewhere")
+        line.change(Faults())
+        process.send_signal(signal.SIGCONT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        keeping.stop(filled.root)
+    assert again["metadata"]["uid"] != before["metadata"]["uid"]
+    assert again["spec"]["holderIdentity"] == before["spec"]["holderIdentity"]
+    for note in ("restore/run", "restore/open", "restore/epoch"):
+        assert again["metadata"]["annotations"][note] == before["metadata"]["annotations"][note]
+    assert (elsewhere.returncode, process.returncode) == (11, 0), elsewhere.stderr + said
+    assert is_restored(filled, bundle)
 
 
 def test_garbage_on_the_lease_is_told_and_taken_over(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
