@@ -34,7 +34,7 @@ from commands.options import (
     Size,
     Verbose,
 )
-from commands.run import start
+from commands.run import ended, start
 from orchestrator.errors import RehearsalFailed, VerificationMissed
 from orchestrator.rehearsal.line.faults import Faults
 from orchestrator.rehearsal.standins import STAND_INS
@@ -107,8 +107,7 @@ def rehearse(
     Exit status: as `restore run`; 6 when the data is not there, a rollback is not exact, or a death came to a wrong end.
     """
     if down:
-        count = stop_all()
-        printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
+        stopped(stop_all(), output)
         return
     refuse_other_words(context, is_matrix=crash_matrix)
     said = wiring.options_of(only, queues=queues, reason=reason, no_safety_copy=no_safety_copy, accepted=accept_irreversible)
@@ -122,9 +121,17 @@ def rehearse(
     printer.tell(f"embedded cluster: {cluster.root}, 3scale {release.value}, pid {cluster.pid}")
     kubeconfig = over_the_line(cluster, bundle, said, wiring.open_journal(journal, write=True, create=True), faults, seed, how)
     if keep:
-        (printer.say if output is Output.table else printer.tell)(f"kubeconfig {kubeconfig}")
+        for line in (f"kubeconfig {kubeconfig}", f"bundle {bundle or cluster.root / 'bundle'}"):
+            (printer.say if output is Output.table else printer.tell)(line)
     else:
         end(cluster)
+
+
+def stopped(count: int, output: Output) -> None:
+    if output is Output.table:
+        printer.say(f"stopped {count} embedded cluster{'' if count == 1 else 's'}")
+    else:
+        printer.document({"stopped": count}, output)
 
 
 def case_of(release: Release, database: Database, said: Options, seed: int | None) -> Case:
@@ -183,7 +190,7 @@ def rehearsed(
         run = started(made, found, report, live, ledger, heard=dying(how.die_at, costs))
         prove(cluster, bundle, made.parts, how.output, drops_queues=said.queues == "drop")
         if how.rollback:
-            take_back(live, ledger, run, patience=how.patience, verbose=how.verbose, heard=costs.hear)
+            take_back(live, ledger, run, how, costs)
             with looked_at(cluster):
                 after = picture(cluster)
             different = [place for place in before.differences(after) if not stays(place, made.parts)]
@@ -246,13 +253,13 @@ def prove(cluster: Rehearsed, bundle: Path, parts: tuple[str, ...], output: Outp
         tell("(left out: liveness-probe in db0, which the readiness probe of the Redis pods writes)")
 
 
-def take_back(
-    live: LiveCluster, ledger: Journal, run: str, *, patience: float, verbose: bool, heard: Callable[[Entry], None]
-) -> None:
+def take_back(live: LiveCluster, ledger: Journal, run: str, how: How, costs: Costs) -> None:
     from orchestrator.runs import load, to_roll_back, with_patience
 
-    turn = with_patience(to_roll_back(), patience)
-    carry(ledger, live, run, load(ledger, run).plan, turn, verbose=verbose, heard=heard)
+    turn = with_patience(to_roll_back(), how.patience)
+    state = carry(ledger, live, run, load(ledger, run).plan, turn, verbose=how.verbose, heard=costs.hear)
+    if how.output is Output.table:
+        ended(ledger, run, state, how.output)
 
 
 def dying(die_at: int | None, costs: Costs) -> Callable[[Entry], None]:

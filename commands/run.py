@@ -147,11 +147,10 @@ def ended(ledger: Journal, run_id: str, state: RunState, output: Output) -> None
     found = summary(ledger, run_id, state)
     if output is not Output.table:
         printer.document(found, output)
-    else:
-        printer.say(f"run {run_id} {state.closed} at fact {state.seq}")
-        if without := without_a_copy(state):
-            printer.say(without)
-        printer.say(f"journal head {found['head']}")
+        return
+    without = without_a_copy(state)
+    for line in (f"run {run_id} {state.closed} at fact {state.seq}", *([without] if without else ()), f"journal head {found['head']}"):
+        printer.say_if_heard(line)  # that nobody reads on does not change how the run ended
 
 
 def context_of(connection: Connection, namespace_uid: str) -> dict[str, object]:

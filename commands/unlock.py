@@ -120,7 +120,7 @@ def show(locks: Locks, output: Output) -> None:
         ("LEASE", "HOLDER", "IS", "SINCE", "UNTIL", "EPOCH"),
         [(held.where, held.say(), ALIVE[held.is_alive], held.since or "-", held.until or "-", held.epoch) for held in locks.held],
     )
-    if locks.lease and locks.lease.stolen:
+    if locks.lease and locks.lease.run == locks.run and locks.lease.stolen:
         printer.say(f"last taken by {locks.lease.stolen}")
     printer.say(advice(locks))
 
@@ -152,7 +152,8 @@ def advice(locks: Locks) -> str:
         return f"it is carried from another machine, or a container: free when its time is over, or at once: {take}"
     if lease and lease.holder and lease.run != run:
         return f"nobody holds it; the installation is held by run {lease.run}: restore unlock {lease.run}"
-    assert locks.loaded is not None
+    if lease and lease.open_run not in ("", run):
+        return f"nobody holds it; run {lease.open_run} has begun to change the installation and has not ended: restore unlock {lease.open_run}"
     if locks.loaded.state.closed in ("finished", "rolled back"):
         return f"nobody holds it, and it is {locks.loaded.state.closed}"
     return f"nobody holds it; go on with: {wiring.going_on(run, locks.loaded.state)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -47,6 +48,8 @@ def open_journal(given: Path | None, *, write: bool, create: bool = False) -> Jo
     from orchestrator.runs import explained
 
     path = journal_path(given)
+    if path.is_dir():
+        raise UsageWrong(f"{path} is a directory; a journal is a file", hint=f"restore runs --journal {path}/journal.db")
     if not create and not path.exists():
         raise RunUnknown(f"there is no journal at {path}", hint="restore runs")
     with explained():
@@ -69,7 +72,7 @@ def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: st
     """The cluster that a run was opened on, by what its journal says, unless named otherwise."""
     known = loaded.opened.context
     file = str(known.get("kubeconfig", ""))
-    if file and not kubeconfig and not Path(file).exists():
+    if file and not kubeconfig and not any(Path(one).exists() for one in file.split(os.pathsep)):
         raise ClusterUnreachable(
             f"{file}, by which {loaded.run} reached its cluster, is not there any more",
             hint=f"restore resume {loaded.run} --kubeconfig FILE",
@@ -240,7 +243,7 @@ def confirm(question: str, *, yes: bool) -> None:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise DecisionNeeded("not confirmed; nothing was changed", hint="add --yes to the command")
+        raise DecisionNeeded("not confirmed; nothing was changed")
 
 
 def outcome(run: str, state: RunState) -> RestoreError | None:

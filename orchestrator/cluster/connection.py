@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from orchestrator.errors import UsageWrong
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
 
+DEFAULT: Final = "~/.kube/config"
 REREADING: Final = threading.Lock()
 
 
@@ -23,7 +25,7 @@ class Connection:
     api: ApiClient
     server: str
     namespace: str
-    kubeconfig: str  # the file, "" where the default search found it
+    kubeconfig: str  # its absolute path, or several as in $KUBECONFIG: a later process finds the same
     context: str
 
     @property
@@ -34,14 +36,21 @@ class Connection:
 
 def connect(kubeconfig: str = "", context: str = "", namespace: str = "") -> Connection:
     """Read a kubeconfig (kubectl's own search when none is named). Raises UsageWrong; sends nothing yet."""
-    api, chosen = client(kubeconfig, context)
+    files = searched(kubeconfig)
+    api, chosen = client(files, context)
     return Connection(
         api=api,
         server=api.configuration.host,
         namespace=namespace or chosen["context"].get("namespace") or "default",
-        kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else "",
+        kubeconfig=files,
         context=chosen["name"],
     )
+
+
+def searched(named: str) -> str:
+    """Where kubectl looks: the file that is named, else those of $KUBECONFIG, else the one in the home directory."""
+    files = [named] if named else (os.environ.get("KUBECONFIG") or DEFAULT).split(os.pathsep)
+    return os.pathsep.join(str(Path(file).expanduser().resolve()) for file in files if file)
 
 
 def reread(connection: Connection, refused: Configuration) -> bool:
@@ -73,20 +82,19 @@ def client(kubeconfig: str, context: str) -> tuple[ApiClient, dict[str, Any]]:
     settings = Configuration()
     try:
         contexts, active = config.list_kube_config_contexts(  # type: ignore[no-untyped-call]
-            config_file=kubeconfig or None
+            config_file=kubeconfig
         )
         chosen = next((c for c in contexts if c["name"] == context), None) if context else active
         if chosen is None:
             raise UsageWrong(f"the kubeconfig has no context {context}", hint="kubectl config get-contexts")
         api: ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
-            config_file=kubeconfig or None, context=chosen["name"], persist_config=False,
+            config_file=kubeconfig, context=chosen["name"], persist_config=False,
             client_configuration=settings,
         )
     except (config.ConfigException, yaml.YAMLError, OSError, LookupError, TypeError, AttributeError, ValueError) as error:
-        where = kubeconfig or "the default kubeconfig"
         is_shapeless = isinstance(error, yaml.YAMLError | TypeError | AttributeError | LookupError)
         why = "it is no kubeconfig: that is a YAML mapping with clusters, users and contexts" if is_shapeless else str(error).splitlines()[0]
-        raise UsageWrong(f"{where} cannot be used: {why}", hint="restore plan --kubeconfig FILE BUNDLE") from error
+        raise UsageWrong(f"{kubeconfig} cannot be used: {why}", hint="restore plan --kubeconfig FILE BUNDLE") from error
     settings.retries = urllib3.Retry(0, respect_retry_after_header=False)  # retries are facts, and ours
     api.rest_client = type(api.rest_client)(settings)
     return api, chosen

@@ -22,7 +22,7 @@ RUN, EPOCH, HEAD = "restore/run", "restore/epoch", "restore/head"
 OPEN = "restore/open"  # the run that has begun here and has not ended
 STANDING = "restore/standing"  # the runs whose changes are in place, oldest first
 STANDING_MAX = 50
-STOLEN = "restore/stolen"  # who took it from whom, and why, the last time
+STOLEN = "restore/stolen"  # the run, and who took it from whom, and why, the last time
 
 
 class InstallationLease:
@@ -102,7 +102,7 @@ class InstallationLease:
         notes, holder = found["metadata"].get("annotations") or {}, (found.get("spec") or {}).get("holderIdentity")
         if (notes.get(RUN), notes.get(EPOCH), holder) == (self._run, str(self._epoch), self._holder):
             return
-        stolen = f" (taken from it by {notes[STOLEN]})" if notes.get(STOLEN) else ""
+        stolen = f" (taken from it by {why})" if (why := stolen_from(notes, self._run)) else ""
         raise RunHeldElsewhere(
             f"the installation was taken from run {self._run} (epoch {self._epoch}): its Lease names run {notes.get(RUN)}, "
             f"epoch {notes.get(EPOCH)}, held by {holder_in_words(holder or '')}{stolen}",
@@ -207,7 +207,7 @@ def lease_seen(rest: Rest) -> LeaseSeen | None:
     return LeaseSeen(
         holder=str(spec.get("holderIdentity") or ""), run=str(notes.get(RUN, "")), epoch=number(notes.get(EPOCH)),
         head=str(notes.get(HEAD, "")), open_run=str(notes.get(OPEN, "")), since=str(spec.get("acquireTime") or ""),
-        until=label(until + duration(spec)) if until else "", stolen=str(notes.get(STOLEN, "")),
+        until=label(until + duration(spec)) if until else "", stolen=stolen_from(notes, str(notes.get(RUN, ""))),
     )
 
 
@@ -221,13 +221,19 @@ def free(rest: Rest, run: str, *, epoch: int, head: str, stolen: str, is_given_u
     notes = found["metadata"].setdefault("annotations", {})
     if run not in (notes.get(RUN), notes.get(OPEN)):
         return
-    notes[STOLEN] = stolen
+    notes[STOLEN] = f"{run} {stolen}"
     if notes.get(RUN) == run:
         notes |= {EPOCH: str(epoch), HEAD: head}
         found["spec"]["holderIdentity"] = ""
     if is_given_up and notes.get(OPEN) == run:
         notes[OPEN] = ""
     rest.send("PUT", path_of(rest), body=found)
+
+
+def stolen_from(notes: Object, run: str) -> str:
+    """Who took this run from whom, when and why; "" where it was another run that was taken last."""
+    taken, _, why = str(notes.get(STOLEN, "")).partition(" ")
+    return why if taken == run else ""
 
 
 def number(text: object) -> int:
