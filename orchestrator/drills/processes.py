@@ -30,6 +30,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.cluster.connection import connect
 from orchestrator.cluster.leases import InstallationLease
 from orchestrator.cluster.live import LiveCluster
+from orchestrator.cluster.rest import Rest
 from orchestrator.drills.deeds import doubled, journalled
 from orchestrator.drills.matrix import WAYS, Case, Failure, Matrix, Outcome, Way, words_of
 from orchestrator.drills.mortal import KINDS, Fate, Kind, MortalCluster, MortalJournal
@@ -97,10 +98,10 @@ class Drill:
         def live() -> int:
             fate, clock = Fate(die_at, notes.fileno()), SystemClock()
             with self.live() as cluster:
-                guard = InstallationLease(cluster.rest, clock.now, lambda text: None)
+                guard = InstallationLease(Rest(cluster.connection), clock.now, lambda text: None)
                 journal: Any = MortalJournal(Journal.open(self.journal, write=True), fate)
                 mortal: Any = MortalCluster(cluster, fate)
-                state = carry_on(Session(journal, mortal, clock, guard=guard), run, self.plan, how)
+                state = carry_on(Session(journal, mortal, clock, guard=guard, fence=cluster.fence), run, self.plan, how)
             if state.reason:
                 sys.stderr.write(f"{run}: {state.reason}\n")
             if state.closed in ("finished", "rolled back"):
