@@ -152,15 +152,13 @@ class Drill:
 
     def picture(self) -> Any:
         """The world as one value; run ids in names, and the marks of loads, left out."""
-        content: Any = json.loads(json.dumps(digest.picture(self.cluster).content))
+        content: Any = json.loads(json.dumps(digest.picture(self.cluster).owned(self.plan.parts).content))
         for databases in content.get("sql", {}).values():
             databases.pop(MARKS, None)
         content["storage"] = {name: entry for name, entry in content["storage"].items() if STASH not in name}
         content["files"] = {
             name: sorted(path.split("-before-")[0] for path in paths) for name, paths in content["files"].items()
         }
-        if "backend-redis" not in self.plan.parts:  # then what system-app's post hook wrote into it stays
-            content["redis"].pop("backend-redis", None)
         return content
 
     def rollouts(self) -> dict[str, int]:

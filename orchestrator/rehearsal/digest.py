@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -33,6 +33,7 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 OPERATORS = {"redisConfigMapResourceVersion"}
 RESTARTS = "restarts"
 SCAN_COUNT = 100
+WRITTEN_BY_3SCALE = {"backend-redis": ("redis", "backend-redis"), "zync": ("sql", "zync-database")}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ class Picture:
     def differences(self, other: Picture) -> list[str]:
         """Where the two differ, as paths such as `redis.backend-redis.0.services_set`."""
         return sorted(differing(self.content, other.content, ""))
+
+    def owned(self, parts: Sequence[str]) -> Picture:
+        """The same but for what 3scale itself writes to parts that are not restored: a rollback leaves it, as the plan says."""
+        left = {(kind, name) for part, (kind, name) in WRITTEN_BY_3SCALE.items() if part not in parts}
+        kept = {
+            kind: {name: held for name, held in self.content.get(kind, {}).items() if (kind, name) not in left} for kind in ("redis", "sql")
+        }
+        return Picture({**self.content, **kept})
 
     def without_restarts(self) -> Picture:
         """The same but for when each template was restarted: for two restores held against each other."""

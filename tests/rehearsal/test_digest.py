@@ -31,3 +31,11 @@ def test_a_restart_is_a_difference_unless_two_restores_are_compared() -> None:
     one, other = (Picture({"config": {}, RESTARTS: {"zync": at}}) for at in (None, "2026-11-23T03:00:00Z"))
     assert one.differences(other) == ["restarts.zync"]
     assert one.without_restarts().differences(other.without_restarts()) == []
+
+
+def test_what_3scale_writes_to_a_part_that_is_not_restored_is_not_ours() -> None:
+    one, other = (
+        Picture({"redis": {"backend-redis": n, "system-redis": n}, "sql": {"zync-database": n, "system-mysql": n}}) for n in (1, 2)
+    )
+    assert one.owned(("zync", "backend-redis")).differences(other.owned(("zync", "backend-redis"))) == one.differences(other)
+    assert one.owned(("system-database",)).differences(other.owned(("system-database",))) == ["redis.system-redis", "sql.system-mysql"]
