@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.transfer import KIND, WORKLOAD, random_file
-from orchestrator import effects as fx
+from benchmarks.transfer import random_file
 from orchestrator import events as ev
 from orchestrator.cluster.carriers import BLOCK_BYTES
-from orchestrator.cluster.connection import connect
-from orchestrator.cluster.live import LiveCluster
 from orchestrator.cluster.pace import LINES
-from orchestrator.errors import ClusterUnreachable
 from orchestrator.rehearsal.line.faults import MIB, Faults
 from orchestrator.rehearsal.line.keeping import Line
 from orchestrator.rehearsal.line.proxy import KERNEL_BYTES, PIECE_BYTES, pieces_max
 from tests.conftest import Tally
+from tests.line.fetching import fetched
+from tests.line.test_copying import CLIENT_BYTES_MAX, EXHAUSTIVE, PROJECT
 
 SIZE_BYTES = 16 * MIB
 TALK_BYTES = MIB
@@ -37,24 +38,8 @@ def test_a_file_comes_out_whole_and_a_cut_costs_no_more_than_was_on_its_way(
     tmp_path.chmod(0o755)
     file = random_file(tmp_path / "there", SIZE_BYTES)
     cluster_line.change(faults)
-    facts: list[ev.EffectFact] = []
-    with LiveCluster(connect(str(cluster_line.kubeconfig), "", "")) as cluster:
-        cluster.copies.directory = tmp_path / "copies"
-        while cluster.copied_out("here") is None:
-            try:
-                seen = cluster.workload(KIND, WORKLOAD)
-                assert seen is not None
-                effect = fx.CopyOut(
-                    kind=KIND, workload=WORKLOAD, pod=seen.pod, container=seen.container, path=str(file.path), target="here",
-                    size_bytes=SIZE_BYTES, sha256=file.sha256,
-                )  # fmt: skip
-                facts += cluster.perform(effect, step="copy", attempt=1)
-            except ClusterUnreachable:
-                continue
-        found = cluster.copied_out("here")
+    facts = fetched(cluster_line.kubeconfig, file.path, SIZE_BYTES, file.sha256, tmp_path / "copies")
     told = cluster_line.told()
-    assert found is not None
-    assert (found.size_bytes, found.sha256) == (SIZE_BYTES, file.sha256)
     come_bytes = told.down_bytes + told.lost_down_bytes
     wasted = sum(fact.wasted_bytes for fact in facts if isinstance(fact, ev.CopyInterrupted))
     tally(
@@ -64,3 +49,18 @@ def test_a_file_comes_out_whole_and_a_cut_costs_no_more_than_was_on_its_way(
     assert told.cuts + told.resets + told.stalls > 0
     on_its_way = LINES * (BLOCK_BYTES + 4 * KERNEL_BYTES + (pieces_max(faults) + 2) * PIECE_BYTES)
     assert come_bytes - SIZE_BYTES <= (told.cuts + told.resets) * on_its_way + TALK_BYTES
+
+
+@pytest.mark.skipif(not EXHAUSTIVE, reason="a file of a gigabyte")
+def test_the_client_needs_no_more_memory_for_a_larger_file(cluster_line: Line, tmp_path: Path, tally: Tally) -> None:
+    tmp_path.chmod(0o755)
+    for size_mib in (256, 1024):
+        file = random_file(tmp_path / "there", size_mib * MIB)
+        words = [cluster_line.kubeconfig, file.path, file.size_bytes, file.sha256, tmp_path / f"copies-{size_mib}"]
+        with subprocess.Popen([sys.executable, "-m", "tests.line.fetching", *map(str, words)], cwd=PROJECT) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        peak_bytes = usage.ru_maxrss * 1024
+        tally(f"bad line: a client that copies {size_mib:>4} MiB out of a pod needs {peak_bytes / MIB:.0f} MiB of memory")
+        assert peak_bytes < CLIENT_BYTES_MAX
