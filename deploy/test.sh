@@ -18,5 +18,5 @@ check ruff check
 check mypy
 check lint-imports --no-logo
 echo "--- pytest"
-python -m pytest -n 2 --dist worksteal "$@" </dev/null || failed=$?
+python -m pytest -n 2 --dist loadgroup "$@" </dev/null || failed=$?
 exit "$failed"

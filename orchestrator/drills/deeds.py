@@ -38,13 +38,13 @@ def doubled(counts: Counter[Deed]) -> tuple[str, ...]:
 
 
 def journalled(entries: Iterable[ev.Entry]) -> Counter[Deed]:
-    """The deeds that a journal tells of."""
+    """The deeds that a journal tells of. Not the chunks: each life tells those too that it finds in the pod."""
     counts: Counter[Deed] = Counter()
     direction = "forward"
     for entry in entries:
         if isinstance(entry.fact, ev.RollbackOpened):
             direction = "backward"
-        elif isinstance(entry.fact, ev.StepFact):
+        elif isinstance(entry.fact, ev.StepFact) and not isinstance(entry.fact, ev.FileChunkCopied):
             counts[deed(direction, entry.fact)] += 1
     return counts
 

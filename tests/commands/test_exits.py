@@ -161,7 +161,8 @@ def test_ctrl_c_while_the_program_is_still_reading_itself(number: signal.Signals
     """As soon as it catches the last of the three signals, which it does before its first import of a verb."""
     command = [sys.executable, "-m", "commands", "log", RUN, "--follow", "--journal", str(journal)]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # which nohup has it ignore
     ) as process:
         until(lambda: catches(process.pid, signal.SIGHUP))
         process.send_signal(number)
