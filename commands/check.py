@@ -13,7 +13,11 @@ from orchestrator.errors import BundleInvalid
 from orchestrator.parts import PARTS
 
 if TYPE_CHECKING:
-    from orchestrator.findings import BundleFile
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.findings import BundleFile, Finding
+
+ALIKE_MAX = 3
 
 
 def check(
@@ -36,11 +40,23 @@ def check(
     else:
         rows = [(file.name, file.size_bytes, *described(file)) for file in report.files]
         printer.table(("FILE", "BYTES", "WHAT", "VERSION", "CONTENT"), rows)
-        for finding in report.findings:
-            printer.say(f"{finding.severity}: {finding.subject}: {finding.message}")
+        for line in told(report.findings):
+            printer.say(line)
     if report.errors:
         wrong = report.errors[0]
         raise BundleInvalid(f"{wrong.subject}: {wrong.message}", hint=f"ls -l {bundle}")
+
+
+def told(findings: Sequence[Finding]) -> Iterator[str]:
+    """One line each; many notes that begin with the same words are one, as what is said of every object."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault((finding.severity, finding.message.partition(": ")[0]), []).append(finding)
+    for (severity, words), some in alike.items():
+        if severity == "note" and len(some) > ALIKE_MAX:
+            yield f"note: {len(some)} files: {words} (by name: -o json)"
+        else:
+            yield from (f"{severity}: {finding.subject}: {finding.message}" for finding in some)
 
 
 def described(file: BundleFile) -> tuple[str, str, str]:

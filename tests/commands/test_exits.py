@@ -16,8 +16,10 @@ import pytest
 
 import commands
 import orchestrator
+from commands.check import told
 from commands.exits import BUG, CODES, MEANINGS, exit_code
 from orchestrator.errors import RestoreError
+from orchestrator.findings import Finding
 from tests.cluster.pods import until
 from tests.commands.program import ROOT, RUN, environment, open_run, restore
 
@@ -208,3 +210,10 @@ def test_nobody_has_to_listen(tmp_path: Path) -> None:
         ["sh", "-c", '"$@" >&-', "sh", *program], cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE, text=True, check=False
     )
     assert (ran.returncode, "Traceback" in ran.stderr) == (20, False), ran.stderr
+
+
+def test_a_note_that_is_made_of_many_files_is_one_line() -> None:
+    notes = [Finding(severity="note", subject=f"{n}.json", message=f"has fields: {n}") for n in range(4)]
+    errors = [Finding(severity="error", subject=f"{n}.sql", message="is missing") for n in range(4)]
+    assert list(told([*errors, *notes])) == [*(f"error: {n}.sql: is missing" for n in range(4)), "note: 4 files: has fields (by name: -o json)"]
+    assert list(told(notes[:2])) == ["note: 0.json: has fields: 0", "note: 1.json: has fields: 1"]
