@@ -17,6 +17,6 @@ check() {
 check ruff check
 check mypy
 check lint-imports --no-logo
-echo "--- pytest"
-python -m pytest -n 2 --dist loadgroup "$@" </dev/null || failed=$?
+echo "--- pytest"  # a module is one worker's: what its tests share, such as a cluster, is made once
+python -m pytest -n 2 --dist loadscope --no-loadscope-reorder "$@" </dev/null || failed=$?
 exit "$failed"

@@ -20,8 +20,6 @@ from tests.bundle.sql_servers import MariaDb, PostgreSql, packed
 from tests.bundle.test_objects import encoded, good_objects
 from tests.commands.program import restore
 
-pytestmark = pytest.mark.xdist_group("whole_bundle")  # one worker, which makes what they share once
-
 RDB = Path(__file__).parent / "data" / "redis-6.2.rdb"
 MYSQL, POSTGRESQL, ZYNC = "system-mysql-backup.gz", "system-postgresql-backup.gz", "zync-database-backup.gz"
 

@@ -29,8 +29,6 @@ from tests.conftest import Tally
 from tests.disk import calls_in, preloaded
 from tests.journal.test_journal_crash import own_mounts
 
-pytestmark = pytest.mark.xdist_group("failing_disk")  # one worker, which makes what they share once
-
 IS_EXHAUSTIVE = os.environ.get("RESTORE_EXHAUSTIVE") == "1"
 SAMPLE = 1
 PART = "system-redis"

@@ -218,7 +218,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         lifecycle.stop(base / "cluster")
 
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.xdist_group("way_back")]  # one worker: what they share takes its time
+pytestmark = pytest.mark.timeout(1800)
 
 
 # ---- the plan ----------------------------------------------------------------------------------------

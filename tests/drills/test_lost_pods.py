@@ -18,8 +18,6 @@ from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.drills.carrying import RUN, begun, replace_pod, when
 from tests.rehearsal.whole_clusters import get, replicas, whole, zync_sql
 
-pytestmark = pytest.mark.xdist_group("lost_pods")  # one worker, which makes what they share once
-
 
 @pytest.fixture(scope="module", params=["2.13", "2.15"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:

@@ -20,8 +20,6 @@ from tests.conftest import Tally
 from tests.forensics.tellings import RUN, died_and_turned, over_a_bad_line, restored, small, told, write
 from tests.journal.ledgers import NOW
 
-pytestmark = pytest.mark.xdist_group("proving")  # one worker, which makes what they share once
-
 
 def cells_of(record: Record) -> list[Cell]:
     """A row as the verification reads it: kind and bytes of each column, the digest at the end."""

@@ -32,8 +32,6 @@ from tests.cluster.pods import NAMESPACE, Live, place, running, until
 from tests.cluster.servers import Server, mariadb
 from tests.conftest import Tally
 
-pytestmark = pytest.mark.xdist_group("stalled_database")  # one worker, which makes what they share once
-
 EXHAUSTIVE = bool(os.environ.get("RESTORE_EXHAUSTIVE"))
 LONG_SECONDS = 75.0
 ROWS = 50_000

@@ -27,8 +27,6 @@ from tests.rehearsal.redis_clusters import (
     workload,
 )
 
-pytestmark = pytest.mark.xdist_group("redis_rollouts")  # one worker, which makes what they share once
-
 BOTH = ("backend-redis", "system-redis")
 OFF = 'appendonly no\nsave ""\n'
 

@@ -23,8 +23,6 @@ from tests.rehearsal.redis_clusters import (
     until,
 )
 
-pytestmark = pytest.mark.xdist_group("redis_samples")  # one worker, which makes what they share once
-
 PARTS = frozenset(REDIS_WORKLOADS)
 
 

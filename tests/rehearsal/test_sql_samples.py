@@ -17,8 +17,6 @@ from orchestrator.rehearsal.samples import Estate
 from orchestrator.rehearsal.samples_redis import sample as sample_of_redis
 from orchestrator.rehearsal.throwaway import mysql_server, postgresql_server, redis_server
 
-pytestmark = pytest.mark.xdist_group("sql_samples")  # one worker, which makes what they share once
-
 # workload -> the database that the guide names, and who owns it
 DATABASES = {
     "system-mysql": ("system", ""), "system-postgresql": ("system", "system"), "zync-database": ("zync_production", "zync"),

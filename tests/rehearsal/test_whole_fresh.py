@@ -15,8 +15,6 @@ from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.rehearsal.redis_clusters import kubectl, until
 from tests.rehearsal.whole_clusters import condition, get, pods_of, replicas, run_in, whole
 
-pytestmark = pytest.mark.xdist_group("whole_fresh")  # one worker, which makes what they share once
-
 STALE = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences", "namespace")
 SECRETS = ("system-database", "zync", "system-seed", "system-app", "backend-internal-api")
 

@@ -28,8 +28,6 @@ from tests.rehearsal.whole_clusters import (
     whole,
 )
 
-pytestmark = pytest.mark.xdist_group("whole_operator")  # one worker, which makes what they share once
-
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:

@@ -24,8 +24,6 @@ from tests.rehearsal.whole_clusters import (
     zync_sql,
 )
 
-pytestmark = pytest.mark.xdist_group("whole_standins")  # one worker, which makes what they share once
-
 DOMAIN = "apps.rehearsal.example"
 ROUTES = {f"{name}.{DOMAIN}" for name in ("master", "3scale", "3scale-admin", "api-3scale-apicast-staging", "api-3scale-apicast-production")}
 
