@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -94,6 +95,9 @@ def main() -> None:
         printer.error(f"the output cannot be written: {error}", hint="restore runs")
         sys.exit(BUG)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # a help text; the rest of us goes through the printer
+            printer.error(f"the output cannot be written: {error.strerror}")
+            sys.exit(BUG)
         if (known := of_the_journal(error)) is not None:
             leave(known)
         traceback.print_exc()

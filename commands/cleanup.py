@@ -42,7 +42,7 @@ def cleanup(
     refuse_before_its_end(loaded)
     clock = SystemClock()
     try:
-        with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+        with wiring.cluster_of(loaded, None, kubeconfig, context, hint=f"restore cleanup {run} --kubeconfig FILE") as cluster:
             cluster.copies.directory = wiring.copies_of(ledger)
             found = leftovers(run, loaded.plan, loaded.state, cluster, label(clock.now()))
             if not dry_run and not (loaded.state.cleanup == "finished" and not found):

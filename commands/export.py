@@ -57,7 +57,9 @@ def export(
         # The node exporter runs as a user of its own; a metric is no secret.
         write_file(out, text.encode(), 0o644 if format_ is ExportFormat.prometheus else 0o600)
     elif out is None:
-        raise UsageWrong(f"--format {format_.value} needs --out FILE", hint=f"restore export {run} --format evidence --out FILE")
+        if format_ is ExportFormat.sqlite:
+            raise UsageWrong("--format sqlite needs --out FILE", hint=f"restore export {run} --format sqlite --out FILE")
+        raise UsageWrong("--format evidence needs --out FILE", hint=f"restore export {run} --format evidence --out FILE")
     elif format_ is ExportFormat.sqlite:
         copy(ledger, out)
     else:

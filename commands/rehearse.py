@@ -75,7 +75,7 @@ def rehearse(
     accept_irreversible: AcceptIrreversible = None,
     reason: Reason = "",
     size: Annotated[Size, typer.Option(help="How much sample data.")] = Size.small,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running; print its kubeconfig and bundle.")] = False,
     fresh: Fresh = False,
     die_at: DieAt = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take it back afterwards, and compare.")] = False,

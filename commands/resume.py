@@ -55,7 +55,7 @@ def resume(
     tell_what_is_seen_otherwise(ledger, loaded)
     if loaded.state.phase == "forward":
         same_bundle(loaded, bundle)
-    with wiring.cluster_of(loaded, bundle, kubeconfig, context) as cluster:
+    with wiring.cluster_of(loaded, bundle, kubeconfig, context, hint=f"restore resume {run} --kubeconfig FILE") as cluster:
         introduce(ledger, loaded, cluster, to_resume(loaded.state))
         state = carry(ledger, cluster, run, loaded.plan, with_patience(to_resume, patience or 0.0), verbose=verbose)
     ended(ledger, run, state, output)

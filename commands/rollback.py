@@ -51,7 +51,7 @@ def rollback(
     refuse_over_a_newer_run(ledger, loaded)
     tell_what_is_seen_otherwise(ledger, loaded)
     turn = to_roll_back(to)
-    with wiring.cluster_of(loaded, None, kubeconfig, context) as cluster:
+    with wiring.cluster_of(loaded, None, kubeconfig, context, hint=f"restore rollback {run} --kubeconfig FILE") as cluster:
         cluster.copies.directory = wiring.copies_of(ledger)
         if not dry_run or output is Output.table:
             tell_the_keys(loaded, cluster)

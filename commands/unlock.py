@@ -51,7 +51,15 @@ def unlock(
     if steal and not reason.strip():
         raise UsageWrong("whoever takes a run from somebody says why", hint=f"restore unlock {run} --steal --reason TEXT")
     ledger, loaded = found_here(run, journal, write=steal)
-    with cluster_for(loaded, namespace, kubeconfig, context) as cluster:
+    try:
+        cluster = cluster_for(loaded, namespace, kubeconfig, context)
+    except UsageWrong as error:  # the kubeconfig is gone, or is none
+        if steal or loaded is None:
+            raise UsageWrong(error.message, hint=f"restore unlock {run} --kubeconfig FILE") from error
+        printer.tell(f"restore: warning: the Lease on the cluster cannot be looked at: {error.message}")
+        show(locks_of(run, ledger, loaded, None), output)
+        return
+    with cluster:
         rest = Rest(cluster.connection)
         locks = looked(run, ledger, loaded, rest, is_needed=steal or loaded is None)
         if loaded is None and not locks.is_open_elsewhere:
@@ -63,6 +71,8 @@ def unlock(
             wiring.confirm(question(locks), yes=yes)
             take(locks, ledger, rest, SystemClock(), reason, force=force)
             ledger, loaded = found_here(run, journal, write=False)
+        else:
+            printer.tell("restore: note: nobody holds it; nothing was taken")
         show(locks_of(run, ledger, loaded, rest), output)
 
 
@@ -144,6 +154,8 @@ def advice(locks: Locks) -> str:
     """What there is to do, in one line."""
     run, lease = locks.run, locks.lease
     take = f"restore unlock {run} --steal --reason TEXT"
+    if locks.loaded is None and not locks.is_open_elsewhere:
+        return "it was given up, and keeps nobody off any more"
     if locks.loaded is None:
         return f"its journal is not here: go on with it there; where that journal is lost for good: {take}"
     if any(held.is_alive for held in locks.held):
@@ -156,4 +168,5 @@ def advice(locks: Locks) -> str:
         return f"nobody holds it; run {lease.open_run} has begun to change the installation and has not ended: restore unlock {lease.open_run}"
     if locks.loaded.state.closed in ("finished", "rolled back"):
         return f"nobody holds it, and it is {locks.loaded.state.closed}"
-    return f"nobody holds it; go on with: {wiring.going_on(run, locks.loaded.state)}"
+    without = "" if lease else ", and there is no Lease to be seen that keeps another journal off"
+    return f"nobody holds it{without}; go on with: {wiring.going_on(run, locks.loaded.state)}"

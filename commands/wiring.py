@@ -68,14 +68,14 @@ def live_cluster(kubeconfig: str, context: str, namespace: str, bundle: Path | N
     return LiveCluster(connect(kubeconfig, context, namespace), bundle)
 
 
-def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: str) -> LiveCluster:
-    """The cluster that a run was opened on, by what its journal says, unless named otherwise."""
+def cluster_of(loaded: Loaded, bundle: Path | None, kubeconfig: str, context: str, *, hint: str) -> LiveCluster:
+    """The cluster that a run was opened on, by what its journal says, unless named otherwise. hint: where its kubeconfig is gone."""
     known = loaded.opened.context
     file = str(known.get("kubeconfig", ""))
     if file and not kubeconfig and not any(Path(one).exists() for one in file.split(os.pathsep)):
         raise ClusterUnreachable(
             f"{file}, by which {loaded.run} reached its cluster, is not there any more",
-            hint=f"restore resume {loaded.run} --kubeconfig FILE",
+            hint=hint,
         )
     cluster = live_cluster(
         kubeconfig or file,

@@ -35,6 +35,7 @@ class InstallationLease:
         self._rest, self._now, self._warn, self._may_be_below = rest, now, warn, may_be_below
         self._path = path_of(rest, "")
         self._run, self._holder, self._epoch, self._is_held = "", "", 0, False
+        self._standing: list[str] = []  # as it was last seen: for one that is made again
 
     def take(self, run: str, holder: str, epoch: int, head: str, is_ours: Callable[[str], bool]) -> None:
         """Raises RunHeldElsewhere, PlanChanged, JournalBroken.
@@ -87,7 +88,7 @@ class InstallationLease:
         if holder is not None:
             body["spec"]["holderIdentity"] = holder
         if not is_standing:
-            rest = [run for run in standing(found) if run != self._run]
+            rest = [run for run in self._standing if run != self._run]
             body["metadata"]["annotations"][STANDING] = " ".join(rest)
         if found is None:  # somebody deleted it, and with it what keeps others off
             self._rest.post(self._path, body)
@@ -153,8 +154,8 @@ class InstallationLease:
 
     def _body(self, found: Object | None, head: str) -> Object:
         stamp = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        runs = standing(found)
-        runs = runs if self._run in runs else [*runs, self._run][-STANDING_MAX:]
+        runs = standing(found) if found else self._standing
+        self._standing = runs = runs if self._run in runs else [*runs, self._run][-STANDING_MAX:]
         known = ((found or {}).get("metadata") or {}).get("annotations") or {}
         notes = {
             RUN: self._run, EPOCH: str(self._epoch), HEAD: head, STANDING: " ".join(runs),
