@@ -110,8 +110,8 @@ def load(
     if is_appending(found):
         yield RewriteAofFile(
             id=f"rewrite-{name}-aof", title=f"write the AOF of {name} from what it loaded",
-            needs=(ready,), cites=cite(name, 8, 9), path=redis.aof_path,
-            proof=redis.aof_proof, **where,
+            needs=(ready,), cites=cite(name, 8, 9), path=redis.aof_path, proof=redis.aof_proof,
+            drops=QUEUES_DATABASE if ready == f"flush-{name}-queues" else None, **where,
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from orchestrator.effects import Effect, RemovePath, RewriteAof
+from orchestrator.effects import Effect, FlushRedis, RemovePath, RewriteAof
 from orchestrator.events import AofRewriteConfirmed, Confirmation
 from orchestrator.port import FileSeen, Reader, RedisSeen, Seen, WorkloadSeen
 from orchestrator.steps.base import (
@@ -75,6 +75,7 @@ class AofStep(Step):
 class RewriteAofFile(AofStep):
     known_by = KnownBy("probe", "the AOF on the disk, and what the server says of its last rewrite")
     kind: Literal["rewrite_aof"] = "rewrite_aof"
+    drops: int | None = None  # a database that was emptied before, and is full again where the server was started anew since
 
     @property
     def undo_note(self) -> str:
@@ -92,7 +93,11 @@ class RewriteAofFile(AofStep):
         return DONE if self.is_written(picture) else CLEAR
 
     def do(self, seen: Seen, ctx: Context) -> Iterator[Effect]:
-        yield RewriteAof(**address(self.workload_kind, self.workload, cast(AofPicture, seen).workload))
+        picture = cast(AofPicture, seen)
+        where = address(self.workload_kind, self.workload, picture.workload)
+        if self.drops is not None and picture.redis and picture.redis.keys.get(self.drops):
+            yield FlushRedis(database=self.drops, **where)
+        yield RewriteAof(**where)
 
     def confirm(self, seen: Seen, standing: Standing, ctx: Context) -> Iterator[Confirmation]:
         workload = cast(AofPicture, seen).workload

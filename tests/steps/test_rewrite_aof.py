@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.effects import RemovePath, RewriteAof
+from orchestrator.effects import FlushRedis, RemovePath, RewriteAof
 from orchestrator.events import AofRewriteConfirmed
 from orchestrator.port import FileSeen
 from orchestrator.steps.base import CLEAR, DONE, busy
@@ -67,6 +67,14 @@ def test_a_server_that_appends_already_may_have_started_empty() -> None:
 def test_do_asks_once_and_undo_removes_the_whole_aof(step: RewriteAofFile) -> None:
     assert list(step.do(seen(), ctx())) == [RewriteAof(**WHERE)]
     assert list(step.undo(seen(redis(), FILE, FILE), ctx(seen()))) == [RemovePath(path=step.path, **WHERE)]
+
+
+def test_queues_that_came_back_with_a_new_server_are_dropped_once_more() -> None:
+    """Nothing is on the disk yet of a flush before the AOF is written: a pod that was replaced loads them again."""
+    step = NEW.model_copy(update={"drops": 1})
+    assert list(step.do(seen(redis(keys={0: 7, 1: 3})), ctx())) == [FlushRedis(database=1, **WHERE), RewriteAof(**WHERE)]
+    assert list(step.do(seen(redis(keys={0: 7})), ctx())) == [RewriteAof(**WHERE)]
+    assert list(NEW.do(seen(redis(keys={0: 7, 1: 3})), ctx())) == [RewriteAof(**WHERE)]
 
 
 def test_it_is_confirmed_only_when_done() -> None:
