@@ -148,9 +148,11 @@ def ended(ledger: Journal, run_id: str, state: RunState, output: Output) -> None
     if output is not Output.table:
         printer.document(found, output)
         return
-    without = without_a_copy(state)
-    for line in (f"run {run_id} {state.closed} at fact {state.seq}", *([without] if without else ()), f"journal head {found['head']}"):
-        printer.say_if_heard(line)  # that nobody reads on does not change how the run ended
+    # That nobody reads on does not change how the run ended.
+    printer.say_if_heard(f"run {run_id} {state.closed} at fact {state.seq}")
+    if without := without_a_copy(state):
+        printer.say_if_heard(without)
+    printer.say_if_heard(f"journal head {found['head']}")
 
 
 def context_of(connection: Connection, namespace_uid: str) -> dict[str, object]:

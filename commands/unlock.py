@@ -9,7 +9,7 @@ import typer
 
 from commands import printer, wiring
 from commands.options import Context, JournalPath, Kubeconfig, Namespace, Output, OutputAs, Run, Yes
-from orchestrator.errors import ClusterUnreachable, RunUnknown, UsageWrong
+from orchestrator.errors import ClusterUnreachable, RestoreError, RunUnknown, UsageWrong
 
 if TYPE_CHECKING:
     from journal import Journal
@@ -56,8 +56,7 @@ def unlock(
     except UsageWrong as error:  # the kubeconfig is gone, or is none
         if steal or loaded is None:
             raise UsageWrong(error.message, hint=f"restore unlock {run} --kubeconfig FILE") from error
-        printer.tell(f"restore: warning: the Lease on the cluster cannot be looked at: {error.message}")
-        show(locks_of(run, ledger, loaded, None), output)
+        show(in_journal(run, ledger, loaded, error), output)
         return
     with cluster:
         rest = Rest(cluster.connection)
@@ -108,8 +107,15 @@ def looked(run: str, ledger: Journal | None, loaded: Loaded | None, rest: Any, *
     except ClusterUnreachable as error:
         if is_needed:
             raise
-        printer.tell(f"restore: warning: the Lease on the cluster cannot be looked at: {error.message}")
-        return locks_of(run, ledger, loaded, None)
+        return in_journal(run, ledger, loaded, error)
+
+
+def in_journal(run: str, ledger: Journal | None, loaded: Loaded | None, error: RestoreError) -> Locks:
+    """The journal's lease alone, and why the other one cannot be looked at."""
+    from orchestrator.unlocking import locks_of
+
+    printer.tell(f"restore: warning: the Lease on the cluster cannot be looked at: {error.message}")
+    return locks_of(run, ledger, loaded, None)
 
 
 def question(locks: Locks) -> str:

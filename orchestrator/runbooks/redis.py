@@ -101,17 +101,16 @@ def load(
         save="", appendonly="no", is_fresh=True, keeps={redis.rdb_path: file.sha256}, **where,
     )
     yield check(redis, file.rdb, "loaded", f"restart-{name}-to-load", "no")
-    ready = last_loaded(redis, drops_queues=drops_queues)
-    if ready != f"check-{name}-loaded":
+    ready, drops = last_loaded(redis, drops_queues=drops_queues), dropped(redis, drops_queues=drops_queues)
+    if drops is not None:
         yield FlushQueues(
-            id=ready, title=f"drop the job queues of {name}", needs=(f"check-{name}-loaded",),
-            database=QUEUES_DATABASE, **where,
+            id=ready, title=f"drop the job queues of {name}", needs=(f"check-{name}-loaded",), database=drops, **where,
         )
     if is_appending(found):
         yield RewriteAofFile(
             id=f"rewrite-{name}-aof", title=f"write the AOF of {name} from what it loaded",
             needs=(ready,), cites=cite(name, 8, 9), path=redis.aof_path, proof=redis.aof_proof,
-            drops=QUEUES_DATABASE if ready == f"flush-{name}-queues" else None, **where,
+            drops=drops, **where,
         )
 
 
@@ -147,8 +146,13 @@ def keep_saving(found: Installation, other: RedisWorkload) -> AnyStep:
 
 def last_loaded(redis: RedisWorkload, *, drops_queues: bool) -> str:
     """The step after which the data of a Redis is as it shall be."""
-    is_flushed = drops_queues and redis.name == "backend-redis"
-    return f"flush-{redis.name}-queues" if is_flushed else f"check-{redis.name}-loaded"
+    is_kept = dropped(redis, drops_queues=drops_queues) is None
+    return f"check-{redis.name}-loaded" if is_kept else f"flush-{redis.name}-queues"
+
+
+def dropped(redis: RedisWorkload, *, drops_queues: bool) -> int | None:
+    """The database of a Redis that is not to come back, if any."""
+    return QUEUES_DATABASE if drops_queues and redis.name == "backend-redis" else None
 
 
 def switch_back(
@@ -175,7 +179,7 @@ def bring_back(
     rdb = next(f.rdb for f in bundle.files if f.part == redis.name)
     assert rdb is not None
     yield restart_with(found, redis, cite(redis.name, 12))
-    without = QUEUES_DATABASE if drops_queues and redis.name == "backend-redis" else None
+    without = dropped(redis, drops_queues=drops_queues)
     yield check(redis, rdb, "restored", f"restart-{redis.name}-with-saving", original_appendonly(found), without)
 
 

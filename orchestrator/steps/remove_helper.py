@@ -12,7 +12,7 @@ from orchestrator import effects as fx
 from orchestrator.effects import Effect
 from orchestrator.port import HELPER, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import CLEAR, DONE, Context, KnownBy, Standing, Step, WayBack, busy
-from orchestrator.steps.serving import helper_of
+from orchestrator.steps.serving import HELPERS, helper_of
 
 
 class HelperPicture(Seen):
@@ -51,7 +51,7 @@ class RemoveHelper(Step):
         yield from self.do(seen, ctx)
 
     def shell(self, tool: str) -> tuple[str, ...]:
-        return (f"{tool} delete pod restore-helper-RUN --ignore-not-found",)
+        return (f"{tool} delete pod {HELPERS}RUN --ignore-not-found",)
 
     def leftovers(self, reader: Reader, ctx: Context) -> Iterator[Effect]:
         if reader.workload(HELPER, helper_of(ctx)) is not None:

@@ -7,14 +7,17 @@ is in the journal before it is there, and comes again where it goes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from orchestrator.effects import Effect, RemoveHelper, StartHelper
 from orchestrator.port import HELPER, Reader, Seen, WorkloadSeen
 from orchestrator.steps.base import Context, Standing, address, busy, clear
 
+HELPERS: Final = "restore-helper-"  # what their names begin with; the run's id follows
+
 
 def helper_of(ctx: Context) -> str:
-    return f"restore-helper-{ctx.run}"
+    return f"{HELPERS}{ctx.run}"
 
 
 class ServedPicture(Seen):

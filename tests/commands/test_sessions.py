@@ -59,16 +59,17 @@ def stop_at(process: subprocess.Popen[str], home: Path, count: int, number: sign
     return process.communicate(timeout=60)[1]
 
 
-def stats_of(pid: int) -> list[Path]:
-    """One of each thread: a signal that was sent has not stopped all of them yet."""
-    return list(Path(f"/proc/{pid}/task").glob("*/stat"))
+def state_in(stat: Path) -> str:
+    """The letter for what a process, or a thread, does: T where it is stopped. See proc(5)."""
+    return stat.read_text().rpartition(")")[2].split()[0]
 
 
 def put_to_sleep(process: subprocess.Popen[str], home: Path) -> None:
     """SIGSTOP, and not in the midst of a commit: there it would keep the file locked."""
+    threads = Path(f"/proc/{process.pid}/task")  # a signal that was sent has not stopped all of them yet
     while True:
         process.send_signal(signal.SIGSTOP)
-        until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats_of(process.pid)))
+        until(lambda: all(state_in(stat) == "T" for stat in threads.glob("*/stat")))
         try:
             with sqlite3.connect(journal_of(home), timeout=0.3) as db:
                 db.execute("BEGIN IMMEDIATE")
@@ -392,21 +393,29 @@ def test_facts_cut_off_with_care_are_missed_by_the_lease(
     assert restore("resume", run, home=tmp_path).returncode == 0
 
 
+ORDINARY = [
+    {"apiGroups": [""], "resources": ["configmaps", "pods", "namespaces"], "verbs": ["get", "list", "patch"]},
+    {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
+]
+
+
+def make_role(cluster: Rehearsed, name: str, rules: list[dict[str, list[str]]]) -> None:
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules}
+    kubectl(cluster, "apply", "-f", "-", text=json.dumps(role))
+
+
+def token_of(cluster: Rehearsed, role: str, account: str) -> str:
+    """Of a new service account with that role. It ends with the account."""
+    kubectl(cluster, "create", "serviceaccount", account)
+    kubectl(cluster, "create", "rolebinding", account, f"--role={role}", f"--serviceaccount={cluster.namespace}:{account}")
+    return kubectl(cluster, "create", "token", account).strip()
+
+
 def test_an_ordinary_role_of_the_namespace_is_enough(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     """Rights on this namespace alone, none on APIManagers, DeploymentConfigs or Leases: it says so, and restores."""
-    rules = [
-        {"apiGroups": [""], "resources": ["configmaps", "pods", "namespaces"], "verbs": ["get", "list", "patch"]},
-        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]},
-        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
-    ]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "restorer"},
-            "rules": rules}
-    kubectl(filled, "apply", "-f", "-", text=json.dumps(role))
-    kubectl(filled, "create", "serviceaccount", "restorer")
-    kubectl(filled, "create", "rolebinding", "restorer", "--role=restorer",
-            f"--serviceaccount={filled.namespace}:restorer")
-    token = kubectl(filled, "create", "token", "restorer").strip()
-    kubeconfig = changed(filled, tmp_path, user={"token": token})
+    make_role(filled, "restorer", ORDINARY)
+    kubeconfig = changed(filled, tmp_path, user={"token": token_of(filled, "restorer", "restorer")})
     words = ["run", str(bundle), *REDIS, "--kubeconfig", str(kubeconfig), "-n", filled.namespace, "--yes"]
     ran = restore(*words, home=tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,28 +11,23 @@ from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.cluster.pods import until
 from tests.commands.program import restore
 from tests.commands.test_bad_input import changed, kubectl
-from tests.commands.test_sessions import begun, facts, is_restored, runs
+from tests.commands.test_sessions import (
+    ORDINARY,
+    begun,
+    facts,
+    is_restored,
+    make_role,
+    runs,
+    token_of,
+)
 
-RULES = [
-    {"apiGroups": [""], "resources": ["configmaps", "pods", "namespaces"], "verbs": ["get", "list", "patch"]},
-    {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]},
-    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
-    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
-]
+RULES = [*ORDINARY, {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}]
 
 
 @pytest.fixture
 def role(filled: Rehearsed) -> str:
-    meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "keeper"}, "rules": RULES}
-    kubectl(filled, "apply", "-f", "-", text=json.dumps(meta))
+    make_role(filled, "keeper", RULES)
     return "keeper"
-
-
-def token_of(cluster: Rehearsed, role: str, account: str) -> str:
-    """Of a new service account with that role. It ends with the account."""
-    kubectl(cluster, "create", "serviceaccount", account)
-    kubectl(cluster, "create", "rolebinding", account, f"--role={role}", f"--serviceaccount={cluster.namespace}:{account}")
-    return kubectl(cluster, "create", "token", account).strip()
 
 
 def test_a_token_that_ended_pauses_the_run_which_goes_on_with_another(

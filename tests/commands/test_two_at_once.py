@@ -19,7 +19,7 @@ from orchestrator.rehearsal.lifecycle import Rehearsed
 from tests.cluster.pods import until
 from tests.commands.program import ROOT, environment, restore
 from tests.commands.test_bad_input import kubectl
-from tests.commands.test_sessions import begun, facts, journal_of, runs, stop_at
+from tests.commands.test_sessions import begun, facts, journal_of, runs, state_in, stop_at
 from tests.conftest import Tally
 
 ROUNDS = 100
@@ -78,12 +78,8 @@ def asleep(cluster: Rehearsed, bundle: Path, home: Path, where: str, number: int
         [sys.executable, "-m", "tests.commands.asleep", *map(str, words)], cwd=ROOT, env=environment(home),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
-    until(lambda: process.poll() is not None or state_of(process.pid) == "T")
+    until(lambda: process.poll() is not None or state_in(Path(f"/proc/{process.pid}/stat")) == "T")
     return process
-
-
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.mark.parametrize(("where", "number", "verb"), STOPS)

@@ -50,8 +50,8 @@ B_BEGUN = [ev.StepFoundClear(step="b", seen={}), B_STARTED]
 A_DONE = [CLEAR, started(), DONE]
 
 
-def after(*facts: Fact) -> RunState:
-    return fold([Entry(seq, AT, 1, fact) for seq, fact in enumerate((OPENED, *facts), 1)])
+def after(*facts: Fact, opened: Fact = OPENED) -> RunState:
+    return fold([Entry(seq, AT, 1, fact) for seq, fact in enumerate((opened, *facts), 1)])
 
 
 def again(facts: list[Fact], times: int) -> list[Fact]:
@@ -110,7 +110,7 @@ def test_a_step_that_was_left_out_early_lets_nothing_overtake() -> None:
     opened = OPENED.model_copy(update={"plan": chain.model_dump(mode="json")})
 
     def moves(*facts: Fact) -> list[Move]:
-        return list(decide(fold([Entry(seq, AT, 1, fact) for seq, fact in enumerate((opened, *facts), 1)]), chain, AT))
+        return list(decide(after(*facts, opened=opened), chain, AT))
 
     left_out = ev.DecisionRecorded(step="b", verdict="skip", reason="not now", by="anna")
     assert moves(left_out) == [Probe("a")]

@@ -145,6 +145,15 @@ def test_what_the_pod_has_lost_is_noticed_and_sent_again(cluster_line: Line, fil
     copied(cluster_line, file, tmp_path / "target")
 
 
+def peak_bytes_of(argv: list[str]) -> int:
+    """The memory that a client needed, at most. It ends well."""
+    with subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * 1024
+
+
 @pytest.mark.skipif(not EXHAUSTIVE, reason="a file of a gigabyte")
 def test_the_client_needs_no_more_memory_for_a_larger_file(
     cluster_line: Line, tmp_path: Path, tally: Tally
@@ -153,10 +162,6 @@ def test_the_client_needs_no_more_memory_for_a_larger_file(
     for size_mib in (256, 1024):
         file = random_file(tmp_path / "dump", size_mib * MIB)
         argv = restore(cluster_line.kubeconfig, file, str(tmp_path / f"target-{size_mib}"))
-        with subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        peak_bytes = usage.ru_maxrss * 1024
+        peak_bytes = peak_bytes_of(argv)
         tally(f"bad line: a client that copies {size_mib:>4} MiB needs {peak_bytes / MIB:.0f} MiB of memory")
         assert peak_bytes < CLIENT_BYTES_MAX

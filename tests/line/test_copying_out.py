@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from orchestrator.rehearsal.line.keeping import Line
 from orchestrator.rehearsal.line.proxy import KERNEL_BYTES, PIECE_BYTES, pieces_max
 from tests.conftest import Tally
 from tests.line.fetching import fetched
-from tests.line.test_copying import CLIENT_BYTES_MAX, EXHAUSTIVE, PROJECT
+from tests.line.test_copying import CLIENT_BYTES_MAX, EXHAUSTIVE, peak_bytes_of
 
 SIZE_BYTES = 16 * MIB
 TALK_BYTES = MIB
@@ -57,10 +55,6 @@ def test_the_client_needs_no_more_memory_for_a_larger_file(cluster_line: Line, t
     for size_mib in (256, 1024):
         file = random_file(tmp_path / "there", size_mib * MIB)
         words = [cluster_line.kubeconfig, file.path, file.size_bytes, file.sha256, tmp_path / f"copies-{size_mib}"]
-        with subprocess.Popen([sys.executable, "-m", "tests.line.fetching", *map(str, words)], cwd=PROJECT) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        peak_bytes = usage.ru_maxrss * 1024
+        peak_bytes = peak_bytes_of([sys.executable, "-m", "tests.line.fetching", *map(str, words)])
         tally(f"bad line: a client that copies {size_mib:>4} MiB out of a pod needs {peak_bytes / MIB:.0f} MiB of memory")
         assert peak_bytes < CLIENT_BYTES_MAX

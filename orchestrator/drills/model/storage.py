@@ -15,6 +15,7 @@ from orchestrator.drills.model.redis import Impossible
 from orchestrator.drills.model.sql import SqlCluster
 from orchestrator.errors import ClusterUnreachable
 from orchestrator.port import HELPER, FileSeen, ObjectSeen, RouteSeen, TreeSeen, WorkloadSeen
+from orchestrator.steps.serving import HELPERS
 
 STORAGE_PATH: Final = "/opt/system/public/system"
 TREE: Final = {"logo.png": "new logo", "kept.txt": "kept", "über/mail 1.txt": "new mail"}  # the bundle's
@@ -155,9 +156,9 @@ class StorageCluster(SqlCluster):
     def app_in(self, pod: str, container: str) -> App:
         """The program that a pod belongs to; a helper stands for sidekiq."""
         helper = self.helpers.get(pod)
-        if helper is None and pod.startswith("restore-helper-"):
-            raise ClusterUnreachable(f"there is no pod {pod} any more")
         if helper is None:
+            if pod.startswith(HELPERS):
+                raise ClusterUnreachable(f"there is no pod {pod} any more")
             return super().app_in(pod, container)
         if helper.container != container or helper.settles_in or helper.is_over:
             raise ClusterUnreachable(f"pod {pod} was replaced meanwhile")
