@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -34,7 +35,7 @@ from commands.runs import runs
 from commands.status import status
 from commands.unlock import unlock
 from commands.verify import verify
-from orchestrator.errors import Interrupted, RestoreError
+from orchestrator.errors import Interrupted, RestoreError, UsageWrong
 
 EXIT_STATUS = "Exit status: " + ", ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
 
@@ -67,6 +68,9 @@ def root(
     pass
 
 
+# What paths can be that a person has given, or that the environment gives; a file that is missing has its own words.
+CLOSED_PATHS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+
 VERBS = (
     check, plan, run, pause, resume, resolve, rollback, cleanup, unlock, runs, status, log, replay, diff, verify, report, export, prune, rehearse,
 )
@@ -98,7 +102,7 @@ def main() -> None:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # a help text; the rest of us goes through the printer
             printer.error(f"the output cannot be written: {error.strerror}")
             sys.exit(BUG)
-        if (known := of_the_journal(error)) is not None:
+        if (known := of_the_journal(error) or of_a_file(error)) is not None:
             leave(known)
         traceback.print_exc()
         printer.error("this is a bug; please report it with the lines above. The journal is intact")
@@ -123,3 +127,10 @@ def of_the_journal(error: Exception) -> RestoreError | None:
         return known
     except Exception:
         return None
+
+
+def of_a_file(error: Exception) -> RestoreError | None:
+    """A path that leads to no file that we may use, wherever it was looked at; None for any other error."""
+    if not isinstance(error, OSError) or not error.filename or error.errno not in CLOSED_PATHS:
+        return None
+    return UsageWrong(f"{error.filename}: {os.strerror(error.errno).lower()}", hint=f"ls -ld {shlex.quote(str(error.filename))}")

@@ -52,8 +52,13 @@ def open_journal(given: Path | None, *, write: bool, create: bool = False) -> Jo
         raise UsageWrong(f"{path} is a directory; a journal is a file", hint=f"restore runs --journal {path}/journal.db")
     if not create and not path.exists():
         raise RunUnknown(f"there is no journal at {path}", hint="restore runs")
-    with explained():
-        return Journal.open(path, write=write)
+    try:
+        with explained():
+            return Journal.open(path, write=write)
+    except RunHalted as error:
+        if path.exists():
+            raise
+        raise UsageWrong(error.message, hint="restore run BUNDLE --journal FILE") from error  # there is nothing to go on with
 
 
 def copies_of(journal: Journal) -> Path:

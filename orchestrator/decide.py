@@ -14,8 +14,12 @@ from orchestrator.plan import Plan
 from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepState
 
 TRIES_MAX = 5  # attempts of one step since the run was last opened or resumed, or since a chunk arrived
+PROMPT_TRIES = 2  # what these have left undone is tried again later and later
+TRY_PAUSE, TRY_PAUSE_MAX = timedelta(seconds=1), timedelta(seconds=30)
 RETRY_WAIT_MAX = timedelta(seconds=60)
 FAILURES_MAX = 8  # with back-off about two minutes of a line that is down; more where a person grants patience
+
+TO_BEGIN = frozenset({"ready", "undoable"})
 
 
 def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
@@ -53,6 +57,9 @@ def passed_of(state: RunState, waits: Mapping[str, Iterable[str]], ended: frozen
 
 def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Iterator[Move]:
     """The one move that this step may make now, if any."""
+    if step.status in TO_BEGIN and step.tries >= TRIES_MAX and not has_patience(step, now, patience):
+        yield GiveUp(name, f"tried {step.tries} times and it is still not done{': ' if step.reason else ''}{step.reason}")
+        return
     if is_waiting(step, now):
         return
     match step.status:
@@ -60,9 +67,6 @@ def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: tim
             yield GiveUp(name, f"{step.reason} (failed {step.failures} times)")
         case "pending" | "started" | "held" | "undoing":  # before it, after it, after a crash: look
             yield Probe(name, is_poll=step.busy_since is not None, gives_up=overdue(name, step, plan, now))
-        case "ready" | "undoable" if step.tries >= TRIES_MAX and not has_patience(step, now, patience):
-            why = f": {step.reason}" if step.reason else ""
-            yield GiveUp(name, f"tried {step.tries} times and it is still not done{why}")
         case "ready":
             yield Do(name)
         case "undoable":
@@ -85,10 +89,19 @@ def has_patience(step: StepState, now: datetime, patience: timedelta) -> bool:
 
 
 def is_waiting(step: StepState, now: datetime) -> bool:
-    """A retry is scheduled and its time has not come. Nobody waits longer than a retry ever does: then the clock was set back."""
-    if step.not_before is None or step.status in ("failed", "stuck"):
-        return False
-    return timedelta() < step.not_before - now <= RETRY_WAIT_MAX
+    """Its time has not come. Nobody waits longer than a retry ever does: then the clock was set back."""
+    at = waits_until(step)
+    return at is not None and timedelta() < at - now <= RETRY_WAIT_MAX
+
+
+def waits_until(step: StepState) -> datetime | None:
+    """When a step is looked at again that failed, or begun again that an attempt has left undone without failing."""
+    if step.status in ("failed", "stuck"):
+        return None
+    if step.status in TO_BEGIN and step.tries >= PROMPT_TRIES and step.tried_at is not None:
+        pause: timedelta = TRY_PAUSE * 2 ** min(step.tries - PROMPT_TRIES, 10)
+        return step.tried_at + min(TRY_PAUSE_MAX, pause)
+    return step.not_before
 
 
 def close(state: RunState, ended: frozenset[str]) -> Close:

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from orchestrator import events as ev
 from orchestrator.clock import Clock, label
-from orchestrator.decide import decide, is_waiting
+from orchestrator.decide import decide, is_waiting, waits_until
 from orchestrator.effects import Effect
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.events import Fact, Json
@@ -25,7 +25,7 @@ from orchestrator.plan import Plan
 from orchestrator.port import Cluster, Seen
 from orchestrator.recorder import Recorder
 from orchestrator.state import RunState
-from orchestrator.steps.base import Context, Standing, Step
+from orchestrator.steps.base import Context, Standing, Step, torn
 
 POLL_SECONDS = 0.1  # the first look again at something busy; grows with the time it has been busy
 POLL_SECONDS_MAX = 5.0
@@ -72,7 +72,7 @@ class Engine:
 
     def rest(self, state: RunState, now: datetime) -> None:
         """Until a lane ends, or the time of the next retry."""
-        times = [s.not_before for s in state.steps.values() if s.not_before and is_waiting(s, now)]
+        times = [at for s in state.steps.values() if (at := waits_until(s)) and is_waiting(s, now)]
         seconds = (min(times) - now).total_seconds() if times else None
         if self.lanes.under_way():
             self.lanes.wait(seconds)
@@ -137,7 +137,7 @@ class Engine:
         if progress := step.progress(seen):
             self.recorder.sampled(name, progress)
         backward = self.recorder.state.phase == "backward"
-        standing = step.restored(seen, ctx) if backward else step.standing(seen, ctx)
+        standing = step.restored(seen, ctx) if backward else self.missed(step.standing(seen, ctx))
         facts = found_back(step, seen, standing, ctx) if backward else found(step, seen, standing, ctx)
         busy_with = self.recorder.state.steps[name].reason if move.is_poll else None
         if standing.name == "busy" and move.gives_up:
@@ -145,6 +145,12 @@ class Engine:
             self.recorder.record(failed)
         elif standing.name != "busy" or standing.reason != busy_with:
             self.recorder.record(*facts)
+
+    def missed(self, standing: Standing) -> Standing:
+        """What is gone is done again by the step that did it. Where a person left that one out, a person is asked."""
+        if standing.name == "gone" and self.recorder.state.steps[standing.step].status != "finished":
+            return torn(f"{standing.reason}, and {standing.step} was left out")
+        return standing
 
     def do(self, name: str) -> Iterator[None]:
         step, state = self.plan.step(name), self.recorder.state.steps[name]
@@ -221,7 +227,7 @@ def context_of(run: str, state: RunState, name: str, now: datetime) -> Context:
 def backoff_seconds(run: str, step: str, failures: int) -> float:
     """Doubled with each failure, spread by a half; the same for the same run, step and failure."""
     spread = hashlib.sha256(f"{run} {step} {failures}".encode()).digest()[0] / 510
-    pause = BACKOFF_SECONDS * float(2 ** (failures - 1))
+    pause = BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10)  # a line that is down for a day has thousands of failures
     return min(BACKOFF_SECONDS_MAX, pause) * (1 + spread)
 
 

@@ -106,7 +106,8 @@ class StepState:
     status: str = "pending"
     attempt: int = 0
     undo_attempt: int = 0
-    tries: int = 0  # attempts since the run was opened, resumed or turned back
+    tries: int = 0  # attempts since the run was opened, resumed or turned back, or since a chunk arrived
+    tried_at: datetime | None = None  # when the last of them began
     failures: int = 0  # failures since then, or since a chunk arrived
     before: Json | None = None
     after: Json | None = None
@@ -289,10 +290,8 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
             forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
             failing_since=None, not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
         )
-    return replace(
-        state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps),
-        patience_seconds=0,
-    )
+    back = MappingProxyType(steps)
+    return replace(state, phase="backward", closed="", reason="", needs="", steps=back, patience_seconds=0)
 
 
 def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:
@@ -374,12 +373,12 @@ def lived(step: StepState, status: str, fact: StepFact, at: datetime) -> StepSta
         case ev.StepStarted():
             return after(
                 attempt=fact.attempt, tries=step.tries + 1, before=step.before or fact.before,
-                started_at=step.started_at or at, is_overruled=False,
+                started_at=step.started_at or at, tried_at=at, is_overruled=False,
             )
         case ev.StepUndoStarted():
-            return after(undo_attempt=fact.attempt, tries=step.tries + 1, is_overruled=False)
+            return after(undo_attempt=fact.attempt, tries=step.tries + 1, tried_at=at, is_overruled=False)
         case ev.RetryScheduled():
-            failing_since = step.failing_since or at
+            failing_since = min(step.failing_since or at, at)  # a clock that was set back adds no patience
             return after(reason=fact.reason, failures=fact.failures, not_before=fact.not_before, failing_since=failing_since)
         case ev.DecisionAsked():
             return after(is_asked=True)

@@ -293,7 +293,8 @@ class Simulation:
         if state.closed != "paused" or state.phase != "forward":
             return []
         kinds = {name: self.history.plan.step(name).kind for name, step in state.steps.items() if step.status in SKIPPABLE}
-        names = sorted(name for name, kind in kinds.items() if kind in SKIPPED_KINDS)
+        skipped = SKIPPED_KINDS if self.decided.is_taken_back else SKIPPED_KINDS | {"save_database"}
+        names = sorted(name for name, kind in kinds.items() if kind in skipped)
         if not names or self.chance.random() < 0.5:
             return []
         name = self.chance.choice(names)

@@ -24,6 +24,7 @@ from orchestrator.port import DatabaseSeen, RedisSeen, WorkloadSeen
 
 LOOKS_ASLEEP = 40  # as much happens meanwhile as between so many looks
 LOOKS_FREE, LOOKS_PER_SECOND = 20_000, 10  # more in a life is a hot loop
+SET_BACK_MAX = 10  # in one history: a clock that runs backward on the whole ends no patience at all
 GUARDED: Final = (*EDITS, fx.EditConfigMap)  # the changes that an API server refuses when the object has moved on
 
 
@@ -60,6 +61,7 @@ class Storm(WholeFaults):
         self.usual_rate = decided.rate
         self.is_down_for = 0  # so many calls fail before the line is up again
         self.has_token = True
+        self.set_back = 0
         self.others: list[str] = []  # what other people have done
         self.looks, self.looks_before, self.passed_before = 0, 0, 0.0
         cluster.operator_looks = decided.operator_looks
@@ -106,7 +108,8 @@ class Storm(WholeFaults):
             self.clock.jump(self.chance.uniform(60, 30 * 3600))
             for _ in range(LOOKS_ASLEEP):
                 self.cluster.operate()
-        if self.fails("clock back", 0.03):
+        if self.set_back < SET_BACK_MAX and self.fails("clock back", 0.03):
+            self.set_back += 1
             self.clock.jump(-self.chance.uniform(1, 5 * 3600))
 
     def happen(self) -> None:

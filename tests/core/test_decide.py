@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from orchestrator import events as ev
 from orchestrator.decide import FAILURES_MAX, TRIES_MAX, decide
+from orchestrator.engine import backoff_seconds
 from orchestrator.events import Entry, Fact
 from orchestrator.moves import Ask, Close, Do, GiveUp, Move, Probe, Undo
 from orchestrator.plan import Plan
@@ -102,6 +104,35 @@ def test_on_the_way_out(facts: list[Fact], moves: list[Move]) -> None:
 )
 def test_on_the_way_back(facts: list[Fact], moves: list[Move]) -> None:
     assert list(decide(after(*facts), PLAN, AT)) == moves
+
+
+@pytest.mark.parametrize(("tries", "seconds"), [(1, 0), (2, 1), (3, 2), (4, 4), (7, 30), (4000, 30)])
+@pytest.mark.parametrize("is_back", [False, True], ids=["out", "back"])
+def test_what_is_tried_and_stays_undone_is_tried_later_and_later(tries: int, seconds: int, is_back: bool) -> None:
+    """Such as an AOF rewrite for which the disk has no room, while a person has granted hours."""
+    facts = [*A_DONE, TURNED, *again([UNDOABLE, undo_started()], tries)] if is_back else again([CLEAR, started()], tries)
+    failed = ev.RetryScheduled(step="a", reason="cut", failures=1, not_before=AT)
+    state = after(*facts, failed, UNDOABLE if is_back else CLEAR)
+    state = replace(state, patience_seconds=3600)
+    move = Undo("a") if is_back else Do("a")
+    if seconds:
+        assert move not in decide(state, PLAN, AT + timedelta(seconds=seconds - 1))
+    assert move in decide(state, PLAN, AT + timedelta(seconds=seconds))
+
+
+def test_a_line_that_is_down_for_days_is_tried_again_as_before() -> None:
+    assert 30 <= backoff_seconds("run", "step", 100_000) <= 45
+
+
+def test_a_clock_that_is_set_back_adds_no_patience() -> None:
+    def failed(at: datetime) -> Entry:
+        return Entry(0, at, 1, ev.RetryScheduled(step="a", reason="cut", failures=FAILURES_MAX, not_before=at))
+
+    state = replace(after(), patience_seconds=3600)
+    for at in (AT, AT - timedelta(hours=5)):
+        state = evolve(state, replace(failed(at), seq=state.seq + 1))
+    assert Probe("a") in decide(state, PLAN, AT - timedelta(hours=4, minutes=1))
+    assert GiveUp("a", f"cut (failed {FAILURES_MAX} times)") in decide(state, PLAN, AT - timedelta(hours=4))
 
 
 def test_a_step_that_was_left_out_early_lets_nothing_overtake() -> None:

@@ -238,6 +238,31 @@ def test_a_load_that_ended_with_an_error_is_taken_back(name: str) -> None:
     assert is_as_in_the_beginning(history, name)
 
 
+def left_out(step: str) -> ev.Fact:
+    return ev.DecisionRecorded(step=step, verdict="skip", reason="not now", by="test")
+
+
+def test_a_load_that_was_left_out_is_missed_by_the_check_that_needs_it() -> None:
+    history = begin("2.13-postgresql")
+    world(history).doomed_jobs = 1
+    assert go_on(history, resumed).closed == "paused"
+    history.live([left_out("load-system-database"), *resumed(history)])
+    state = history.state()
+    assert (state.closed, state.steps["check-system-database-loaded"].status) == ("paused", "torn")
+    assert state.steps["check-system-database-loaded"].reason.endswith("and load-system-database was left out")
+
+
+def test_nothing_is_loaded_unasked_where_the_safety_copy_was_left_out() -> None:
+    history = next(h for h in begin("2.13").deaths(resumed, seed=8) if h.state().steps)
+    history.live([left_out("save-system-database"), *resumed(history)])
+    load = history.state().steps["load-system-database"]
+    assert (history.state().closed, load.status, load.attempt) == ("paused", "torn", 0)
+    assert load.reason.endswith("and save-system-database was left out")
+    answer = ev.DecisionRecorded(step="load-system-database", verdict="not-done", reason="it was lost anyway", by="test")
+    history.live([answer, *resumed(history)])
+    assert history.state().closed == "finished", history.state().reason
+
+
 # ---- a pod of sidekiq that is replaced while system-app is stopped ------------------------------------
 
 
