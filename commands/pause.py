@@ -50,15 +50,15 @@ def pause(
 
 def asked(ledger: Journal, run: str) -> bool:
     """Whether there was a process to be asked. Raises RunHeldElsewhere for one that cannot be reached from here."""
-    from journal import holder_in_words, holder_is_alive, process_of
+    from journal import holder_in_words, process_of
 
-    lease = ledger.lease_of(run)
-    if lease is None or holder_is_alive(lease.holder) is False:
+    carrier = ledger.carrier_of(run)
+    if not carrier:
         return False
-    process = process_of(lease.holder)
+    process = process_of(carrier)
     if process is None:
         raise RunHeldElsewhere(
-            f"run {run} is held by {holder_in_words(lease.holder)}, which cannot be asked from here: stop it there",
+            f"run {run} is held by {holder_in_words(carrier)}, which cannot be asked from here: stop it there",
             hint=f"restore unlock {run}",
         )
     try:
@@ -67,7 +67,7 @@ def asked(ledger: Journal, run: str) -> bool:
         return False  # it ended at this very moment
     except PermissionError as error:
         raise RunHeldElsewhere(
-            f"run {run} is held by {holder_in_words(lease.holder)}, a process of another user", hint=f"restore unlock {run}"
+            f"run {run} is held by {holder_in_words(carrier)}, a process of another user", hint=f"restore unlock {run}"
         ) from error
     return True
 

@@ -65,14 +65,13 @@ def is_old(run: Outline, now: datetime, age: timedelta) -> bool:
 
 def refuse_while_carried(ledger: Journal) -> None:
     """Rewriting the file keeps it locked for as long as that takes; a run that cannot write stops."""
-    from journal import holder_is_alive
+    from journal import holder_in_words
     from orchestrator.errors import RunHeldElsewhere
 
     for one in ledger.outlines():
-        lease = ledger.lease_of(one.run)
-        if lease is not None and holder_is_alive(lease.holder) is not False:
+        if carrier := ledger.carrier_of(one.run):
             raise RunHeldElsewhere(
-                f"{lease.holder} carries {one.run}: --compact would keep the journal from it",
+                f"{holder_in_words(carrier)} carries {one.run}: --compact would keep the journal from it",
                 hint=f"restore status {one.run} --watch",
             )
 

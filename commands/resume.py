@@ -66,12 +66,10 @@ def introduce(ledger: Journal, loaded: Loaded, cluster: LiveCluster, facts: list
 
     Not of a run that somebody else carries: it is at another place with each look.
     """
-    from journal import holder_is_alive
     from orchestrator.cluster.live import LiveCluster
     from orchestrator.foresight import doubts, in_doubt
 
-    lease = ledger.lease_of(loaded.run)
-    if lease is not None and holder_is_alive(lease.holder) is not False:
+    if ledger.carrier_of(loaded.run):
         return
     steps, names = loaded.state.steps, in_doubt(loaded.state)
     done = [n for n, s in steps.items() if s.status in ("finished", "skipped", "restored", "untouched")]

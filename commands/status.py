@@ -94,12 +94,9 @@ def ledger_head(ledger: Journal, run: str) -> str:
 
 def word_for(ledger: Journal, run: str, state: RunState) -> str:
     """Where a run stands, in a word. One whose process is gone is interrupted, whatever its journal's end."""
-    from journal import holder_is_alive
-
     if state.closed:
         return state.closed
-    lease = ledger.lease_of(run)
-    if lease is None or holder_is_alive(lease.holder) is False:
+    if not ledger.carrier_of(run):
         return "interrupted"
     return "rolling back" if state.phase == "backward" else "running"
 

@@ -29,6 +29,7 @@ from journal.errors import (
     is_failed_fsync,
     translated,
 )
+from journal.holders import holder_is_alive
 from journal.records import (
     GENESIS,
     OWN_CHAIN,
@@ -131,6 +132,11 @@ class Journal:
         with suppress(ValueError):
             return Lease(run, holder, epoch, datetime.fromisoformat(expires_at).astimezone(UTC))
         raise JournalDamaged(f"the journal {self.path} is damaged: a lease expires at {expires_at!r}")
+
+    def carrier_of(self, run: str) -> str:
+        """Who holds the run and is not known to be dead; empty where nobody does."""
+        lease = self.lease_of(run)
+        return leases.NOBODY if lease is None or holder_is_alive(lease.holder) is False else lease.holder
 
     # -- facts ------------------------------------------------------------------------------------
 

@@ -315,7 +315,14 @@ def refuse_over_an_open_run(journal: Journal, namespace_uid: str) -> None:
     for run in (one.run for one in reversed(journal.outlines()) if one.last_type not in ENDINGS):
         state = load(journal, run).state
         known = state.opened is not None and state.opened.context.get("namespace_uid") == namespace_uid
-        if known and state.closed not in ("finished", "rolled back") and state.before_of():
+        if not known or state.closed in ("finished", "rolled back"):
+            continue
+        if carrier := journal.carrier_of(run):
+            raise RunHeldElsewhere(
+                f"this installation is held by run {run}, which {ledger.holder_in_words(carrier)} carries",
+                hint=f"restore status {run}",
+            )
+        if state.before_of():
             raise PreflightRefused(
                 f"run {run} has begun to change this installation and has not ended: go on with it, or take it back",
                 hint=f"restore resume {run}",

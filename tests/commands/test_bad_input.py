@@ -79,6 +79,28 @@ def test_run_id(words: list[str], code: int, said: str, filled: Rehearsed, tmp_p
     refused(filled, words, code, said, tmp_path)
 
 
+def test_a_journal_that_cannot_be_made(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = ["run", str(bundle), *REDIS, "--yes", "--journal", str(tmp_path / "file" / "journal.db")]
+    refused(filled, words, 2, "not a directory", tmp_path)
+
+
+def make_loop(here: Path) -> Path:
+    (here / "one").symlink_to(here / "two")
+    (here / "two").symlink_to(here / "one")
+    return here / "one"
+
+
+@pytest.mark.parametrize("words", ["runs --journal PATH", "status RUN --journal PATH", "check PATH", "plan PATH", "run PATH --yes", "report RUN --journal PATH"])
+@pytest.mark.parametrize("make", [make_loop, lambda here: here / ("long" * 100)], ids=["loop", "long"])
+def test_a_path_that_leads_nowhere(words: str, make: Callable[[Path], Path], tmp_path: Path) -> None:
+    ran = restore(*(str(make(tmp_path)) if word == "PATH" else word for word in words.split()), home=tmp_path)
+    assert ran.returncode in (2, 10, 20), ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "restore: error: " in ran.stderr
+    assert "restore: hint: " in ran.stderr
+
+
 def test_namespace_without_the_workloads(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     refused(filled, ["run", str(bundle), *REDIS, "--yes", "-n", "default"], 22, "nothing to restore", tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +14,22 @@ from tests.commands.program import restore
 from tests.commands.test_sessions import begun, facts, is_restored, journal_of, put_to_sleep, runs
 
 
+def is_asked_to_end(pid: int) -> bool:
+    """Whether a SIGTERM waits for the process as a whole. See proc(5)."""
+    (mask,) = (line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(mask, 16) & 1 << signal.SIGTERM - 1)
+
+
 def test_a_run_is_paused_from_another_terminal_and_resumed(filled: Rehearsed, bundle: Path, tmp_path: Path) -> None:
     process = begun(filled, bundle, tmp_path)
     until(lambda: facts(tmp_path) > 12)
+    put_to_sleep(process, tmp_path)  # on a busy machine the run is over before it is asked
     run = str(runs(tmp_path)[0]["run"])
-    paused = restore("pause", run, home=tmp_path)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(restore, "pause", run, home=tmp_path)
+        until(lambda: is_asked_to_end(process.pid))
+        process.send_signal(signal.SIGCONT)
+    paused = asked.result()
     assert (paused.returncode, paused.stderr) == (0, "")
     assert f"restore resume {run}" in paused.stdout
     assert process.wait(60) == 130

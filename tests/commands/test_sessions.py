@@ -154,7 +154,7 @@ def test_two_resumes_at_once(filled: Rehearsed, bundle: Path, tmp_path: Path) ->
 def test_a_second_run_on_the_same_installation_is_refused(
     filled: Rehearsed, bundle: Path, tmp_path: Path
 ) -> None:
-    """From another machine, as far as anybody can see: another journal, another home."""
+    """From another machine, as far as anybody can see (another journal, another home), and from this one."""
     first = begun(filled, bundle, tmp_path)
     deadline = time.monotonic() + 60
     while facts(tmp_path) < 12 and time.monotonic() < deadline:
@@ -164,8 +164,11 @@ def test_a_second_run_on_the_same_installation_is_refused(
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         second = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=elsewhere)
-        assert second.returncode == 11, second.stderr
-        assert "this installation is held by run" in second.stderr
+        third = restore("run", str(bundle), *REDIS, *target(filled), "--yes", home=tmp_path)
+        for refused in (second, third):
+            assert refused.returncode == 11, refused.stderr
+            assert "this installation is held by run" in refused.stderr
+        assert "hint: restore status" in third.stderr
     finally:
         first.send_signal(signal.SIGCONT)
         first.communicate(timeout=60)
