@@ -11,7 +11,7 @@ from orchestrator.dump_text import DumpInvalid
 from orchestrator.dump_walk import Walk
 from orchestrator.summaries import SqlSummary
 
-NAME: Final = rb"(?:`(?:[^`]|``)++`|\"[^\"]++\"|\w++)"
+NAME: Final = rb"(?:`(?:[^`]|``)+`(?!`)|\"[^\"]++\"|\w++)"
 INSERT: Final = re.compile(
     rb"(?:INSERT|REPLACE)\s+(?:(?:IGNORE|DELAYED)\s+)?INTO\s+(%b)\s*(?:\(([^)']*)\)\s*)?VALUES?(?=[\s(])" % NAME, re.I
 )
@@ -39,13 +39,13 @@ def statement_up_to(delimiter: bytes) -> re.Pattern[bytes]:
     pieces = (
         rb"[^;'\"`#/\-$|]++",
         ESCAPED,
-        rb"\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"",
+        rb"\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"",
         rb"`[^`]*+`",
         rb"(?:#|--(?=\s))[^\n]*+\n",
-        rb"/\*(?![!+M])(?:[^*]++|\*(?!/))*+\*/",
+        rb"/\*(?![!+M])(?:[^*]++|\*(?!/))*\*/",
         rb"(?!%b|--\s|/\*(?![!+M]))[;/\-$|]" % end,
     )
-    return re.compile(rb"(?:%b)*+%b" % (b"|".join(pieces), end), re.S)
+    return re.compile(rb"(?:%b)*%b" % (b"|".join(pieces), end), re.S)
 
 
 class MysqlWalk(Walk):

@@ -13,12 +13,12 @@ from typing import Final
 
 from orchestrator.dump_text import CHUNK_BYTES, DumpInvalid, Text
 
-ESCAPED: Final = rb"'[^'\\]*+(?:\\.[^'\\]*+)*+'"  # a string in which the backslash escapes
+ESCAPED: Final = rb"'[^'\\]*+(?:\\.[^'\\]*+)*'"  # a string in which the backslash escapes
 DOUBLED: Final = rb"'[^']*+'"  # one in which only '' stands for a quote: two strings side by side
-E_STRING: Final = rb"[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"  # PostgreSQL's, with both, whatever the setting
+E_STRING: Final = rb"[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*'(?!')"  # PostgreSQL's, with both, whatever the setting
 CALL: Final = rb"\([^'()]*+\)"  # arguments without strings, as of a function
-TEXT: Final = rb"'([^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+)'"
-PLAIN: Final = rb"'([^']*+(?:''[^']*+)*+)'"
+TEXT: Final = rb"'([^'\\]*+(?:(?:\\.|'')[^'\\]*+)*)'(?!')"
+PLAIN: Final = rb"'([^']*+(?:''[^']*+)*)'(?!')"
 WORD: Final = rb"([^',\s]++)"
 
 
@@ -33,19 +33,19 @@ class Quoting:
 
 BACKSLASH: Final = Quoting(
     is_escaping=True,
-    row=re.compile(rb"[\s,]*+\([^'()]*+(?:(?:%b|%b)[^'()]*+)*+\)" % (ESCAPED, CALL), re.S),
+    row=re.compile(rb"[\s,]*+\([^'()]*+(?:(?:%b|%b)[^'()]*+)*\)" % (ESCAPED, CALL), re.S),
     value=re.compile(rb"(?:_\w++\s*+|[bBeEnNxX])?%b()|%b" % (TEXT, WORD), re.S),
 )
 STANDARD: Final = Quoting(
     is_escaping=False,
-    row=re.compile(rb"[\s,]*+\((?:[^'()eE]++|[eE](?!')|%b|%b|%b)*+\)" % (E_STRING, DOUBLED, CALL), re.S),
+    row=re.compile(rb"[\s,]*+\((?:[^'()eE]++|[eE](?!')|%b|%b|%b)*\)" % (E_STRING, DOUBLED, CALL), re.S),
     value=re.compile(rb"[eE]%b|[bBxX]?%b|%b" % (TEXT, PLAIN, WORD), re.S),
 )
-ROWS_END: Final = re.compile(rb"\s*+(?:ON (?:CONFLICT DO NOTHING|DUPLICATE KEY UPDATE [^';]*+)\s*+)?+;")
+ROWS_END: Final = re.compile(rb"\s*+(?:ON (?:CONFLICT DO NOTHING|DUPLICATE KEY UPDATE [^';]*+)\s*+)?;")
 NEXT: Final = re.compile(rb"[\s,]*+(?:[(;O]|\Z)")
 ROW_BEGIN: Final = re.compile(rb"[\s,]*+\(")
 OUTSIDE: Final = re.compile(rb"[^'()]*+")
-INSIDE: Final = {True: re.compile(rb"(?:[^'\\]++|\\.)*+", re.S), False: re.compile(rb"[^']*+")}
+INSIDE: Final = {True: re.compile(rb"(?:[^'\\]++|\\.)*", re.S), False: re.compile(rb"[^']*+")}
 
 Row = list[bytes | None]  # the values in the order of the columns; NULL is None
 Take = Callable[[Row], None]

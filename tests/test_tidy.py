@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -98,6 +99,22 @@ def test_every_step_kind_is_in_the_catalogue() -> None:
     catalogue = {kind.__module__.rpartition(".")[2] for kind in get_args(union)}
     files = {module.name for module in pkgutil.iter_modules(orchestrator.steps.__path__)} - {"base", "serving"}
     assert files == catalogue
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Debian 12 has Python 3.11.2, where such a pattern does not match what it should (python/cpython#106052)."""
+    possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+|\(\?>")
+    found = [
+        f"{name_of(path)}: {node.value!r}"
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and possessive.search(as_text(node.value))
+    ]
+    assert found == []
+
+
+def as_text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def test_every_step_kind_has_its_tables() -> None:
