@@ -269,5 +269,9 @@ def redis_notes(found: Installation, parts: Collection[str]) -> Iterator[str]:
                 f"pod would load its dump.rdb and ignore its AOF. That it saves is looked at in the end"
             )
     if redis_conf.saves_nothing(found.config_text):
-        yield f"saving is off in {found.configmap} already, and is left off at the end as it was found"
+        yield (
+            f"saving is off in {found.configmap} already, and is left off at the end as it was found. What a Redis holds "
+            f"now is in memory alone: its first restart loses it, and a rollback brings back what its RDB file holds. "
+            f"If somebody has switched it off for a restore by hand, bring it back first"
+        )
     yield "whoever writes to a Redis that is restored, between the first and the last restart, loses it"

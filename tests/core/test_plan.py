@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from orchestrator.drills.model import ModelCluster
 from orchestrator.plan import Plan
+from orchestrator.redis_conf import switch_saving_off
 from orchestrator.runbooks.options import Options
 from orchestrator.runbooks.threescale import restore_plan
 from orchestrator.steps.copy_into_pod import CopyIntoPod
@@ -55,6 +56,15 @@ def golden(name: str, plan: Plan) -> str:
     if os.environ.get("RESTORE_GOLDEN") == "write":
         path.write_text(laid_out(plan))
     return path.read_text()
+
+
+def test_a_redis_that_keeps_nothing_is_told_before_it_is_restarted() -> None:
+    """Such as where somebody has begun with the guide by hand, and has saving switched off."""
+    cluster = ModelCluster("2.15")
+    found = cluster.installation()
+    off = found.model_copy(update={"config_text": switch_saving_off(found.config_text)})
+    told = [[n for n in restore_plan(seen, cluster.bundle()).notes if "in memory alone" in n] for seen in (found, off)]
+    assert [len(notes) for notes in told] == [0, 1]
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
