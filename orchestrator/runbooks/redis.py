@@ -48,7 +48,7 @@ def redis_steps(
         yield from load(found, bundle, redis, drops_queues=drops_queues)
     for other in others:
         yield from keep(found, other)
-    yield switch_back(found, redises, others, drops_queues=drops_queues)
+    yield switch_back(found, redises, others)
     for redis in redises:
         yield from bring_back(found, bundle, redis, drops_queues=drops_queues)
     yield from (restart_other_back(found, other) for other in others)
@@ -101,12 +101,11 @@ def load(
         save="", appendonly="no", is_fresh=True, keeps={redis.rdb_path: file.sha256}, **where,
     )
     yield check(redis, file.rdb, "loaded", f"restart-{name}-to-load", "no")
-    ready, drops = last_loaded(redis, drops_queues=drops_queues), dropped(redis, drops_queues=drops_queues)
-    if drops is not None:
-        yield FlushQueues(
-            id=ready, title=f"drop the job queues of {name}", needs=(f"check-{name}-loaded",), database=drops, **where,
-        )
     if is_appending(found):
+        drops, ready = dropped(redis, drops_queues=drops_queues), f"check-{name}-loaded"
+        if drops is not None:
+            yield (flush := flush_queues(redis, drops, ready))
+            ready = flush.id
         yield RewriteAofFile(
             id=f"rewrite-{name}-aof", title=f"write the AOF of {name} from what it loaded",
             needs=(ready,), cites=cite(name, 8, 9), path=redis.aof_path, proof=redis.aof_proof,
@@ -144,10 +143,12 @@ def keep_saving(found: Installation, other: RedisWorkload) -> AnyStep:
     )
 
 
-def last_loaded(redis: RedisWorkload, *, drops_queues: bool) -> str:
-    """The step after which the data of a Redis is as it shall be."""
-    is_kept = dropped(redis, drops_queues=drops_queues) is None
-    return f"check-{redis.name}-loaded" if is_kept else f"flush-{redis.name}-queues"
+def flush_queues(redis: RedisWorkload, database: int, after: str) -> AnyStep:
+    """Before the AOF is written. Without an AOF behind the last restart, which loads the file with the queues once more."""
+    return FlushQueues(
+        id=f"flush-{redis.name}-queues", title=f"drop the job queues of {redis.name}", needs=(after,), database=database,
+        workload_kind=redis.kind, workload=redis.name, lane=redis.name,
+    )
 
 
 def dropped(redis: RedisWorkload, *, drops_queues: bool) -> int | None:
@@ -155,11 +156,9 @@ def dropped(redis: RedisWorkload, *, drops_queues: bool) -> int | None:
     return QUEUES_DATABASE if drops_queues and redis.name == "backend-redis" else None
 
 
-def switch_back(
-    found: Installation, redises: list[RedisWorkload], others: list[RedisWorkload], *, drops_queues: bool
-) -> AnyStep:
+def switch_back(found: Installation, redises: list[RedisWorkload], others: list[RedisWorkload]) -> AnyStep:
     appending = is_appending(found)
-    ready = [f"rewrite-{w.name}-aof" if appending else last_loaded(w, drops_queues=drops_queues) for w in redises]
+    ready = [f"rewrite-{w.name}-aof" if appending else f"check-{w.name}-loaded" for w in redises]
     ready += [f"keep-{w.name}-appending" if appending else f"restart-{w.name}-without-saving" for w in others]
     proofs = tuple(
         Proof(kind=w.kind, workload=w.name, path=w.aof_proof) for w in redises + others if appending
@@ -179,8 +178,11 @@ def bring_back(
     rdb = next(f.rdb for f in bundle.files if f.part == redis.name)
     assert rdb is not None
     yield restart_with(found, redis, cite(redis.name, 12))
-    without = dropped(redis, drops_queues=drops_queues)
-    yield check(redis, rdb, "restored", f"restart-{redis.name}-with-saving", original_appendonly(found), without)
+    drops, ready = dropped(redis, drops_queues=drops_queues), f"restart-{redis.name}-with-saving"
+    if drops is not None and not is_appending(found):
+        yield (flush := flush_queues(redis, drops, ready))
+        ready = flush.id
+    yield check(redis, rdb, "restored", ready, original_appendonly(found), drops)
 
 
 def restart_other_back(found: Installation, other: RedisWorkload) -> AnyStep:

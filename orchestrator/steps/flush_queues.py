@@ -1,7 +1,7 @@
 """Empty the job queues of a Redis that has just loaded its dump, where it was decided to drop them.
 
-Guide 9.5.4.2. Between the load and the AOF rewrite, so that what is written holds no queue either. Taken
-back with the file that the dump replaced: the old queues come back with it.
+Guide 9.5.4.2. Between the load and the AOF rewrite, so that what is written holds no queue either; in the
+end where there is no AOF. Taken back with the file that the dump replaced: the old queues come back with it.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class ModelCluster:
     def installation(self) -> Installation:
         return Installation(
             release="" if self.flavour == "plain" else self.flavour, server="model", namespace="model",
-            namespace_uid="uid", configmap="redis-config", key="redis.conf", config_text=CONFIG,
+            namespace_uid="uid", configmap="redis-config", key="redis.conf", config_text=self.text,
             is_restarted_by_operator=self.flavour == "2.15",
             workloads=tuple(
                 RedisWorkload(
