@@ -264,8 +264,8 @@ def forgotten(step: StepState) -> StepState:
     if step.status in ENDED_FORWARD | ENDED_BACKWARD:
         return step
     return replace(
-        step, tries=0, failures=0, busy_since=None, failing_since=None, not_before=None, seen=None, reason="", is_asked=False,
-        is_verification=False,
+        step, tries=0, tried_at=None, failures=0, busy_since=None, failing_since=None, not_before=None, seen=None, reason="",
+        is_asked=False, is_verification=False,
     )
 
 
@@ -287,7 +287,7 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
         applied = state.applies_of[name]
         held = name in taken and not begun.isdisjoint((name, applied)) and (not applied or applied in taken)
         steps[name] = replace(
-            forgotten(step), status="held" if held else "untouched", tries=0, failures=0, busy_since=None,
+            forgotten(step), status="held" if held else "untouched", tries=0, tried_at=None, failures=0, busy_since=None,
             failing_since=None, not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
         )
     back = MappingProxyType(steps)

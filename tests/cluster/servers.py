@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bundle.sql_servers import POSTGRESQL, user
 from tests.cluster.pods import until
 
-POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
+BECOME = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
 PASSWORD = "geheim"
 
 
@@ -42,12 +43,12 @@ def mariadb() -> Iterator[Server]:
     with directory() as root:
         data, socket = root / "data", root / "s"
         subprocess.run(
-            ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db",
+            ["mariadb-install-db", "--no-defaults", f"--user={user()}", f"--datadir={data}", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
             check=True, capture_output=True,
         )  # fmt: skip
         argv = [
-            "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={socket}",
+            "mariadbd", "--no-defaults", f"--user={user()}", f"--datadir={data}", f"--socket={socket}",
             "--skip-networking", f"--pid-file={root / 'pid'}", "--innodb-buffer-pool-size=32M",
         ]  # fmt: skip
         client = ["mysql", "--no-defaults", "-uroot", f"--socket={socket}", "-N", "-r"]
@@ -64,10 +65,11 @@ def mariadb() -> Iterator[Server]:
 def postgresql() -> Iterator[Server]:
     with directory() as root:
         data = root / "data"
-        shutil.chown(root, "postgres")
+        if BECOME:
+            shutil.chown(root, BECOME)
         subprocess.run(
             [POSTGRESQL / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
-            check=True, capture_output=True, user="postgres", cwd=root,
+            check=True, capture_output=True, user=BECOME, cwd=root,
         )  # fmt: skip
         argv = [
             str(POSTGRESQL / "postgres"), "-D", str(data), "-k", str(root), "-c", "listen_addresses=",
@@ -75,7 +77,7 @@ def postgresql() -> Iterator[Server]:
         ]  # fmt: skip
         environment = {"PGHOST": str(root), "PGUSER": "postgres"}
         client = [str(POSTGRESQL / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
-        with process(argv, root / "log", user="postgres"):
+        with process(argv, root / "log", user=BECOME):
             server = Server(environment, [*client, "-d", "postgres"])
             until(lambda: server.answers() or None)
             server.client = client

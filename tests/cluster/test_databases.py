@@ -14,8 +14,9 @@ import pytest
 
 from orchestrator import effects as fx
 from orchestrator.port import DatabaseSeen, PodJobSeen, WorkloadSeen
+from tests.bundle.sql_servers import POSTGRESQL
 from tests.cluster.pods import Live, place, until
-from tests.cluster.servers import POSTGRESQL, Server, mariadb, postgresql, wrappers
+from tests.cluster.servers import Server, mariadb, postgresql, wrappers
 
 NUMBERS = count(1)
 SHA, MARK = "a" * 64, "run-1/load-dump"
