@@ -75,5 +75,4 @@ def asked(ledger: Journal, run: str) -> bool:
 def held_here(ledger: Journal, run: str) -> bool:
     from journal import process_of
 
-    lease = ledger.lease_of(run)
-    return lease is not None and process_of(lease.holder) is not None
+    return process_of(ledger.carrier_of(run)) is not None

@@ -64,8 +64,9 @@ def run(
 ) -> None:
     """Open a run and carry it out; the run's id is printed first.
 
-    Exit status: 0 done, 3 stopped and resumable, 4 a decision is needed, 6 verification failed, 11 held by
-    another process, 20 bundle invalid, 21 no longer what the plan was made for, 22 preflight refused, 30/31 cluster, 130 interrupted.
+    Exit status: 0 done, 3 stopped and resumable, 4 a decision is needed, 6 verification failed, 11 held by another
+    process, 20 bundle invalid, 21 no longer what the plan was made for, 22 preflight refused, 30/31 cluster,
+    130 interrupted.
     """
     from orchestrator.observe import namespace_uid
     from orchestrator.runs import refuse_over_an_open_run

@@ -15,11 +15,10 @@ from orchestrator.state import ENDED_BACKWARD, ENDED_FORWARD, RunState, StepStat
 
 TRIES_MAX = 5  # attempts of one step since the run was last opened or resumed, or since a chunk arrived
 PROMPT_TRIES = 2  # what these have left undone is tried again later and later
-TRY_PAUSE, TRY_PAUSE_MAX = timedelta(seconds=1), timedelta(seconds=30)
+TRY_PAUSE_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 30.0  # also after a failure
 RETRY_WAIT_MAX = timedelta(seconds=60)
 FAILURES_MAX = 8  # with back-off about two minutes of a line that is down; more where a person grants patience
-
-TO_BEGIN = frozenset({"ready", "undoable"})
 
 
 def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
@@ -35,7 +34,7 @@ def decide(state: RunState, plan: Plan, now: datetime) -> tuple[Move, ...]:
     free = early or free  # asked before anything is taken back, and answered before
     patience = timedelta(seconds=state.patience_seconds)
     moves = tuple(m for s in free for m in move_of(s, state.steps[s], plan, now, patience))
-    if moves or any(is_waiting(state.steps[s], now) for s in free):
+    if moves or any(waits_until(state.steps[s], now) for s in free):
         return moves
     return (close(state, ended),)
 
@@ -57,12 +56,12 @@ def passed_of(state: RunState, waits: Mapping[str, Iterable[str]], ended: frozen
 
 def move_of(name: str, step: StepState, plan: Plan, now: datetime, patience: timedelta) -> Iterator[Move]:
     """The one move that this step may make now, if any."""
-    if step.status in TO_BEGIN and step.tries >= TRIES_MAX and not has_patience(step, now, patience):
-        yield GiveUp(name, f"tried {step.tries} times and it is still not done{': ' if step.reason else ''}{step.reason}")
-        return
-    if is_waiting(step, now):
-        return
     match step.status:
+        case "ready" | "undoable" if step.tries >= TRIES_MAX and not has_patience(step, now, patience):
+            why = f": {step.reason}" if step.reason else ""
+            yield GiveUp(name, f"tried {step.tries} times and it is still not done{why}")
+        case _ if waits_until(step, now):
+            return
         case "pending" | "started" | "held" | "undoing" if step.failures >= FAILURES_MAX and not has_patience(step, now, patience):
             yield GiveUp(name, f"{step.reason} (failed {step.failures} times)")
         case "pending" | "started" | "held" | "undoing":  # before it, after it, after a crash: look
@@ -88,20 +87,24 @@ def has_patience(step: StepState, now: datetime, patience: timedelta) -> bool:
     return step.failing_since is not None and now - step.failing_since < patience
 
 
-def is_waiting(step: StepState, now: datetime) -> bool:
-    """Its time has not come. Nobody waits longer than a retry ever does: then the clock was set back."""
-    at = waits_until(step)
-    return at is not None and timedelta() < at - now <= RETRY_WAIT_MAX
+def waits_until(step: StepState, now: datetime) -> datetime | None:
+    """The time that a step waits for. Nobody waits longer than a retry ever does: then the clock was set back."""
+    at = not_before(step)
+    return at if at is not None and timedelta() < at - now <= RETRY_WAIT_MAX else None
 
 
-def waits_until(step: StepState) -> datetime | None:
+def not_before(step: StepState) -> datetime | None:
     """When a step is looked at again that failed, or begun again that an attempt has left undone without failing."""
     if step.status in ("failed", "stuck"):
         return None
-    if step.status in TO_BEGIN and step.tries >= PROMPT_TRIES and step.tried_at is not None:
-        pause: timedelta = TRY_PAUSE * 2 ** min(step.tries - PROMPT_TRIES, 10)
-        return step.tried_at + min(TRY_PAUSE_MAX, pause)
+    if step.status in ("ready", "undoable") and step.tries >= PROMPT_TRIES and step.tried_at is not None:
+        return step.tried_at + timedelta(seconds=doubled(TRY_PAUSE_SECONDS, step.tries - PROMPT_TRIES))
     return step.not_before
+
+
+def doubled(seconds: float, times: int) -> float:
+    """A pause that grows, up to the longest. A line that is down for a day has thousands of failures."""
+    return min(PAUSE_SECONDS_MAX, seconds * 2.0 ** min(times, 10))
 
 
 def close(state: RunState, ended: frozenset[str]) -> Close:

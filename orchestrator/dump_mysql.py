@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.dump_rows import BACKSLASH, ESCAPED, columns_of, name_of, read_rows
 from orchestrator.dump_text import DumpInvalid
-from orchestrator.dump_walk import Walk
+from orchestrator.dump_walk import COMMENT_REST, Walk
 from orchestrator.summaries import SqlSummary
 
 NAME: Final = rb"(?:`(?:[^`]|``)+`(?!`)|\"[^\"]++\"|\w++)"
@@ -42,7 +42,7 @@ def statement_up_to(delimiter: bytes) -> re.Pattern[bytes]:
         rb"\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"",
         rb"`[^`]*+`",
         rb"(?:#|--(?=\s))[^\n]*+\n",
-        rb"/\*(?![!+M])(?:[^*]++|\*(?!/))*\*/",
+        rb"/\*(?![!+M])%b" % COMMENT_REST,
         rb"(?!%b|--\s|/\*(?![!+M]))[;/\-$|]" % end,
     )
     return re.compile(rb"(?:%b)*%b" % (b"|".join(pieces), end), re.S)

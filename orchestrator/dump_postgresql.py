@@ -21,17 +21,18 @@ from orchestrator.dump_rows import (
     read_rows,
 )
 from orchestrator.dump_text import DumpInvalid
-from orchestrator.dump_walk import STATEMENT_BYTES_MAX, Walk
+from orchestrator.dump_walk import COMMENT_REST, STATEMENT_BYTES_MAX, Walk
 from orchestrator.summaries import SqlSummary
 
-NAME: Final = rb"(?:\"(?:[^\"]|\"\")+\"(?!\")|[\w$]++)"
+QUOTED: Final = rb"\"(?:[^\"]|\"\")+\"(?!\")"
+NAME: Final = rb"(?:%b|[\w$]++)" % QUOTED
 TABLE: Final = rb"(%b(?:\.%b)?)" % (NAME, NAME)
 COPY: Final = re.compile(rb"COPY %b (?:\(([^)]*)\) )?FROM stdin;\r?(?=\n)" % TABLE)
 INSERT: Final = re.compile(rb"INSERT INTO %b (?:\(([^)]*)\) )?(?:OVERRIDING (?:SYSTEM|USER) VALUE )?VALUES(?=[\s(])" % TABLE)
 META: Final = re.compile(rb"\\(\w+)[ \t]*([^\n]*)(?:\n|\Z)")
 CONNECT: Final = re.compile(r"(?:-reuse-previous=on )?(\"dbname='(?P<given>[^']*)'\"|\"(?P<quoted>[^\"]*)\"|(?P<bare>\S+))")
 CREATE_TABLE: Final = re.compile(rb"CREATE (?:UNLOGGED |FOREIGN )?TABLE (?:IF NOT EXISTS )?%b \(" % TABLE)
-COLUMN: Final = re.compile(rb"^\s+(\"(?:[^\"]|\"\")+\"(?!\")|[a-z_][a-z0-9_$]*) ", re.M)
+COLUMN: Final = re.compile(rb"^\s+(%b|[a-z_][a-z0-9_$]*) " % QUOTED, re.M)
 DROP_TABLE: Final = re.compile(rb"DROP TABLE IF EXISTS %b" % TABLE)
 DROP_DATABASE: Final = re.compile(rb"DROP DATABASE (?:IF EXISTS )?(%b)" % NAME)
 TRIGGER: Final = re.compile(rb"CREATE (?:CONSTRAINT )?TRIGGER ")
@@ -39,8 +40,8 @@ ROUTINE: Final = re.compile(rb"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) %b\
 OWNER: Final = re.compile(rb"ALTER [^;']* OWNER TO (%b);" % NAME)
 BACKSLASHES: Final = re.compile(rb"SET standard_conforming_strings = (on|off);")
 PIECES: Final = re.compile(
-    rb"(?:[^;'\"$/\-eE]++|%b|[eE](?!')|'[^']*+'|\"[^\"]*+\"|--[^\n]*+\n|/\*(?:[^*]++|\*(?!/))*\*/"
-    rb"|\$(?!\w*\$)|-(?!-)|/(?!\*))*" % E_STRING,
+    rb"(?:[^;'\"$/\-eE]++|%b|[eE](?!')|'[^']*+'|\"[^\"]*+\"|--[^\n]*+\n|/\*%b"
+    rb"|\$(?!\w*\$)|-(?!-)|/(?!\*))*" % (E_STRING, COMMENT_REST),
     re.S,
 )
 DOLLARS: Final = re.compile(rb"\$\w*\$")

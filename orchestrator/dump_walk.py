@@ -18,7 +18,8 @@ from orchestrator.summaries import SqlSummary
 HEAD_BYTES: Final = 64 * 1024  # more than the head of any statement: names of tables and columns
 STATEMENT_BYTES_MAX: Final = 64 * CHUNK_BYTES
 BLANK: Final = re.compile(rb"\s*+")
-COMMENT: Final = re.compile(rb"(?:--|#)[^\n]*+(?:\n|\Z)|/\*(?![!+M])(?:[^*]++|\*(?!/))*\*/")
+COMMENT_REST: Final = rb"(?:[^*]++|\*(?!/))*\*/"  # behind its slash and star
+COMMENT: Final = re.compile(rb"(?:--|#)[^\n]*+(?:\n|\Z)|/\*(?![!+M])%b" % COMMENT_REST)
 WORD: Final = re.compile(rb"[A-Za-z]++(?![\w:\[])")
 MOMENT: Final = re.compile(rb" on (\d{4}-\d\d-\d\d +\d{1,2}:\d\d:\d\d)")
 

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from orchestrator import events as ev
 from orchestrator.clock import Clock, label
-from orchestrator.decide import decide, is_waiting, waits_until
+from orchestrator.decide import decide, doubled, waits_until
 from orchestrator.effects import Effect
 from orchestrator.errors import ClusterRefused, ClusterUnreachable, OutcomeUnknown
 from orchestrator.events import Fact, Json
@@ -30,7 +30,6 @@ from orchestrator.steps.base import Context, Standing, Step, torn
 POLL_SECONDS = 0.1  # the first look again at something busy; grows with the time it has been busy
 POLL_SECONDS_MAX = 5.0
 BACKOFF_SECONDS = 0.5  # doubled with each failure, spread by up to a half
-BACKOFF_SECONDS_MAX = 30.0
 
 
 class Engine:
@@ -72,7 +71,7 @@ class Engine:
 
     def rest(self, state: RunState, now: datetime) -> None:
         """Until a lane ends, or the time of the next retry."""
-        times = [at for s in state.steps.values() if (at := waits_until(s)) and is_waiting(s, now)]
+        times = [at for s in state.steps.values() if (at := waits_until(s, now))]
         seconds = (min(times) - now).total_seconds() if times else None
         if self.lanes.under_way():
             self.lanes.wait(seconds)
@@ -227,8 +226,7 @@ def context_of(run: str, state: RunState, name: str, now: datetime) -> Context:
 def backoff_seconds(run: str, step: str, failures: int) -> float:
     """Doubled with each failure, spread by a half; the same for the same run, step and failure."""
     spread = hashlib.sha256(f"{run} {step} {failures}".encode()).digest()[0] / 510
-    pause = BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10)  # a line that is down for a day has thousands of failures
-    return min(BACKOFF_SECONDS_MAX, pause) * (1 + spread)
+    return doubled(BACKOFF_SECONDS, failures - 1) * (1 + spread)
 
 
 def found(step: Step, seen: Seen, standing: Standing, ctx: Context) -> list[Fact]:

@@ -258,13 +258,17 @@ def forget(steps: Mapping[str, StepState]) -> Mapping[str, StepState]:
 def forgotten(step: StepState) -> StepState:
     if step.status in FORGET:
         begun, not_begun = FORGET[step.status]
-        backward = begun == "undoing"
-        was_begun = step.undo_attempt > 0 if backward else step.before is not None
+        was_begun = step.undo_attempt > 0 if begun == "undoing" else step.before is not None
         step = replace(step, status=begun if was_begun else not_begun)
     if step.status in ENDED_FORWARD | ENDED_BACKWARD:
         return step
+    return replace(unburdened(step), seen=None)
+
+
+def unburdened(step: StepState) -> StepState:
+    """Without what one life, or one direction, has counted, waited for and heard."""
     return replace(
-        step, tries=0, tried_at=None, failures=0, busy_since=None, failing_since=None, not_before=None, seen=None, reason="",
+        step, tries=0, tried_at=None, failures=0, busy_since=None, failing_since=None, not_before=None, reason="",
         is_asked=False, is_verification=False,
     )
 
@@ -286,12 +290,9 @@ def turn_back(state: RunState, fact: ev.RollbackOpened) -> RunState:
             continue
         applied = state.applies_of[name]
         held = name in taken and not begun.isdisjoint((name, applied)) and (not applied or applied in taken)
-        steps[name] = replace(
-            forgotten(step), status="held" if held else "untouched", tries=0, tried_at=None, failures=0, busy_since=None,
-            failing_since=None, not_before=None, reason="", is_asked=False, is_verification=False, is_overruled=False,
-        )
-    back = MappingProxyType(steps)
-    return replace(state, phase="backward", closed="", reason="", needs="", steps=back, patience_seconds=0)
+        status = "held" if held else "untouched"
+        steps[name] = replace(unburdened(forgotten(step)), status=status, is_overruled=False)
+    return replace(state, phase="backward", closed="", reason="", needs="", steps=MappingProxyType(steps), patience_seconds=0)
 
 
 def stands_in_the_way(name: str, begun: set[str], state: RunState) -> bool:

@@ -125,12 +125,10 @@ def test_a_line_that_is_down_for_days_is_tried_again_as_before() -> None:
 
 
 def test_a_clock_that_is_set_back_adds_no_patience() -> None:
-    def failed(at: datetime) -> Entry:
-        return Entry(0, at, 1, ev.RetryScheduled(step="a", reason="cut", failures=FAILURES_MAX, not_before=at))
-
     state = replace(after(), patience_seconds=3600)
     for at in (AT, AT - timedelta(hours=5)):
-        state = evolve(state, replace(failed(at), seq=state.seq + 1))
+        failed = ev.RetryScheduled(step="a", reason="cut", failures=FAILURES_MAX, not_before=at)
+        state = evolve(state, Entry(state.seq + 1, at, 1, failed))
     assert Probe("a") in decide(state, PLAN, AT - timedelta(hours=4, minutes=1))
     assert GiveUp("a", f"cut (failed {FAILURES_MAX} times)") in decide(state, PLAN, AT - timedelta(hours=4))
 
